@@ -1,0 +1,78 @@
+# How a room (a folder of src/) becomes a library and a test program. A new .cpp is picked up by itself.
+
+add_library(slipway_options INTERFACE)
+target_compile_options(slipway_options INTERFACE
+  -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers -Wno-gnu-zero-variadic-macro-arguments
+  -fno-omit-frame-pointer -fstack-protector-strong)
+target_compile_definitions(slipway_options INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
+  BOOST_ASIO_DISABLE_BOOST_ARRAY SPDLOG_COMPILED_LIB SPDLOG_FMT_EXTERNAL)
+target_include_directories(slipway_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_include_directories(slipway_options SYSTEM INTERFACE ${CMAKE_BINARY_DIR}/generated)
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  target_compile_options(slipway_options INTERFACE -O2 -g1)
+endif()
+
+if(SLIPWAY_SANITIZER STREQUAL "address")
+  target_compile_options(slipway_options INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -O1)
+  target_link_options(slipway_options INTERFACE -fsanitize=address,undefined)
+elseif(SLIPWAY_SANITIZER STREQUAL "thread")
+  target_compile_options(slipway_options INTERFACE -fsanitize=thread -O1)
+  target_link_options(slipway_options INTERFACE -fsanitize=thread)
+endif()
+
+find_program(LLD ld.lld-19)
+if(LLD)
+  target_link_options(slipway_options INTERFACE -fuse-ld=lld-19)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  # Precompiled headers need these: ccache compares the header's content instead of its time.
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+  target_compile_options(slipway_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
+endif()
+
+find_package(Threads REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(OpenSSL REQUIRED)
+find_package(PostgreSQL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(CURL REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+if(SLIPWAY_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+endif()
+
+# slipway_room(NAME [DEPENDS rooms and libraries...]): src/NAME becomes slipway_NAME; its *_test.cpp files, and those in
+# its testing/ folder, become the program test_NAME, whose tests carry the label `unit`.
+function(slipway_room name)
+  cmake_parse_arguments(ROOM "" "" "DEPENDS;EXCLUDE" ${ARGN})
+  string(REPLACE "/" "_" target ${name})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  set(tests ${sources})
+  list(FILTER tests INCLUDE REGEX "(_test\\.cpp|/testing/.*\\.cpp)$")
+  list(FILTER sources EXCLUDE REGEX "(_test\\.cpp|_main\\.cpp|/testing/.*\\.cpp)$")
+  if(NOT sources)  # headers only
+    add_library(slipway_${target} INTERFACE)
+    target_link_libraries(slipway_${target} INTERFACE slipway_options ${ROOM_DEPENDS})
+  else()
+    add_library(slipway_${target} STATIC ${sources})
+    target_link_libraries(slipway_${target} PUBLIC slipway_options ${ROOM_DEPENDS})
+  endif()
+  if(NOT sources)
+  elseif(target STREQUAL "base")
+    target_precompile_headers(slipway_base PRIVATE ${CMAKE_SOURCE_DIR}/src/base/precompiled.h)
+  else()
+    target_precompile_headers(slipway_${target} REUSE_FROM slipway_base)
+  endif()
+  if(SLIPWAY_TESTS AND tests)
+    add_executable(test_${target} ${tests})
+    target_link_libraries(test_${target} PRIVATE slipway_${target} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_precompile_headers(test_${target} REUSE_FROM slipway_base)
+    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 120)
+  endif()
+endfunction()

@@ -1,0 +1,139 @@
+#pragma once
+// SQL behind one interface: the embedded SQLite and PostgreSQL answer the same statements.
+//
+// Statements use numbered parameters ($1, $2 …), `INSERT … ON CONFLICT … RETURNING`, and the types BIGINT, DOUBLE
+// PRECISION and TEXT; times are BIGINT milliseconds since 1970, JSON is TEXT. What differs stands in the drivers.
+//
+// Writes of many callers share one transaction and one sync (group commit). Each runs under a savepoint of its own, so
+// that one that throws undoes nothing of its neighbours. Nothing is reported as done before the group is durable: the
+// output gate of everything above.
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/error.h"
+#include "base/time.h"
+
+namespace slipway::store {
+
+using Value = std::variant<std::monostate, std::int64_t, double, std::string>;
+
+// A parameter: whatever has a meaning as a Value, so that callers can write {run.str(), at, std::nullopt}.
+class Parameter {
+ public:
+  Parameter(std::nullopt_t) {}
+  Parameter(std::int64_t value) : value_(value) {}
+  Parameter(int value) : value_(std::int64_t(value)) {}
+  Parameter(bool value) : value_(std::int64_t(value)) {}
+  Parameter(double value) : value_(value) {}
+  Parameter(std::string value) : value_(std::move(value)) {}
+  Parameter(std::string_view value) : value_(std::string(value)) {}
+  Parameter(const char* value) : value_(std::string(value)) {}
+  Parameter(base::Instant at) : value_(base::to_unix_ms(at)) {}
+  template <class T>
+  Parameter(const std::optional<T>& value) {
+    if (value) value_ = Parameter(*value).value_;
+  }
+  const Value& value() const { return value_; }
+
+ private:
+  Value value_;
+};
+
+// One row of an answer. Columns count from 0. A column of another type than asked for is a broken invariant.
+class Row {
+ public:
+  explicit Row(std::vector<Value> columns) : columns_(std::move(columns)) {}
+  bool is_null(std::size_t column) const { return std::holds_alternative<std::monostate>(columns_.at(column)); }
+  std::int64_t integer(std::size_t column) const;
+  double real(std::size_t column) const;
+  const std::string& text(std::size_t column) const;
+  base::Instant instant(std::size_t column) const { return base::from_unix_ms(integer(column)); }
+  std::optional<std::int64_t> integer_or_null(std::size_t column) const;
+  std::optional<std::string> text_or_null(std::size_t column) const;
+  std::optional<base::Instant> instant_or_null(std::size_t column) const;
+  std::size_t size() const { return columns_.size(); }
+
+ private:
+  std::vector<Value> columns_;
+};
+
+using Rows = std::vector<Row>;
+
+enum class Dialect { sqlite, postgres };
+
+// A transaction in progress, for use on the thread that was given it and only during the call. Every failure is a
+// base::Error: CONSTRAINT_VIOLATED (conflict; details.constraint names it where the database tells, details.kind is
+// "unique", "foreign_key", "check" or "not_null"), STORE_FULL, STORE_BUSY, STORE_UNAVAILABLE (transient), or
+// INTERNAL_ERROR for SQL that is wrong.
+class Transaction {
+ public:
+  virtual ~Transaction() = default;
+  // `sql` must outlive the process (a literal): prepared statements are kept by its address and length.
+  virtual Rows query(std::string_view sql, std::span<const Parameter> parameters) = 0;
+  // Returns how many rows were changed.
+  virtual std::int64_t execute(std::string_view sql, std::span<const Parameter> parameters) = 0;
+  // The same statement for many rows of parameters, `columns` each: one round trip on PostgreSQL where it can be.
+  virtual void execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) = 0;
+  virtual Dialect dialect() const = 0;
+
+  Rows query(std::string_view sql, std::initializer_list<Parameter> parameters = {}) {
+    return query(sql, std::span<const Parameter>(parameters.begin(), parameters.size()));
+  }
+  std::int64_t execute(std::string_view sql, std::initializer_list<Parameter> parameters = {}) {
+    return execute(sql, std::span<const Parameter>(parameters.begin(), parameters.size()));
+  }
+};
+
+using Work = std::move_only_function<void(Transaction&)>;
+// Called exactly once, with null when the work is durable, else with what went wrong (then nothing of it is stored).
+// Runs on one of the store's threads: it must be short, not throw, and not call back into the store synchronously.
+using Done = std::move_only_function<void(std::exception_ptr)>;
+
+class Database {
+ public:
+  virtual ~Database() = default;
+
+  // Adds `work` to the next group. `work` may be run more than once (a group that failed is tried again without its
+  // culprit; a lost connection is made anew), so it must only use the transaction and assign, never accumulate.
+  // Refused at once with STORE_BUSY when `kQueueMax` writes wait.
+  virtual void write(Work work, Done done) = 0;
+  // Runs `work` on a reading connection, in a snapshot of what is committed; a write in it fails.
+  virtual void read(Work work, Done done) = 0;
+
+  virtual Dialect dialect() const = 0;
+
+  // The same, waiting for the outcome and rethrowing it. Never from a store thread or an event loop.
+  void write_and_wait(Work work);
+  void read_and_wait(Work work);
+
+  struct Statistics {
+    std::uint64_t groups = 0;         // committed transactions
+    std::uint64_t writes = 0;         // works in them
+    std::uint64_t failed_groups = 0;  // commits that failed, outcome known by now
+    std::uint64_t queued = 0;         // waiting now
+    std::uint64_t wal_bytes = 0;      // SQLite: size of the write-ahead log
+    bool healthy = true;              // false while the store cannot be written
+  };
+  virtual Statistics statistics() const = 0;
+};
+
+// How many writes may wait: at 10,000 commits a second this is some seconds of work; more means the store is stuck, and
+// callers are better told.
+inline constexpr std::size_t kQueueMax = 50'000;
+// How many writes share one transaction at most: beyond it latency grows and throughput does not.
+inline constexpr std::size_t kGroupMax = 512;
+
+// `url` is a file path for SQLite, or postgres://… Opens it, takes the migration lock, and brings the schema up to date.
+// Throws STORE_UNAVAILABLE, or MIGRATION_MISMATCH when an applied migration differs from ours or is unknown to us.
+std::unique_ptr<Database> open(std::string_view url);
+
+}  // namespace slipway::store
