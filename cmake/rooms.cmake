@@ -35,12 +35,15 @@ if(CCACHE)
 endif()
 
 find_package(Threads REQUIRED)
+# What the agent program is made of is linked statically everywhere: it must run on machines that have none of it.
+set(Boost_USE_STATIC_LIBS ON)
+set(OPENSSL_USE_STATIC_LIBS ON)
 find_package(Boost 1.81 REQUIRED COMPONENTS json)
 find_package(OpenSSL REQUIRED)
 find_package(PostgreSQL REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(CURL REQUIRED)
-find_package(fmt REQUIRED)
+find_package(fmt REQUIRED)  # header-only below: Debian has no static fmt
 find_package(spdlog REQUIRED)
 if(SLIPWAY_TESTS)
   find_package(GTest REQUIRED)
