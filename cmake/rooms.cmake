@@ -2,7 +2,7 @@
 
 add_library(slipway_options INTERFACE)
 target_compile_options(slipway_options INTERFACE
-  -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers -Wno-gnu-zero-variadic-macro-arguments
+  -Wall -Wextra -Wpedantic -Werror -Wno-missing-field-initializers -Wno-missing-designated-field-initializers -Wno-gnu-zero-variadic-macro-arguments
   -fno-omit-frame-pointer -fstack-protector-strong)
 target_compile_definitions(slipway_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION
@@ -50,14 +50,18 @@ if(SLIPWAY_TESTS)
   include(GoogleTest)
 endif()
 
-# slipway_room(NAME [DEPENDS rooms and libraries...]): src/NAME becomes slipway_NAME; its *_test.cpp files, and those in
-# its testing/ folder, become the program test_NAME, whose tests carry the label `unit`.
+# slipway_room(NAME [DEPENDS rooms and libraries...]): src/NAME becomes slipway_NAME; its *_test.cpp files become the
+# program test_NAME, whose tests carry the label `unit`. What is in its testing/ folder becomes slipway_NAME_testing, for
+# the tests of this room and of all rooms above it.
 function(slipway_room name)
   cmake_parse_arguments(ROOM "" "" "DEPENDS;EXCLUDE" ${ARGN})
   string(REPLACE "/" "_" target ${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
   set(tests ${sources})
-  list(FILTER tests INCLUDE REGEX "(_test\\.cpp|/testing/.*\\.cpp)$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+  set(testing ${sources})
+  list(FILTER testing INCLUDE REGEX "/testing/.*\\.cpp$")
+  list(FILTER testing EXCLUDE REGEX "_test\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "(_test\\.cpp|_main\\.cpp|/testing/.*\\.cpp)$")
   if(NOT sources)  # headers only
     add_library(slipway_${target} INTERFACE)
@@ -72,10 +76,30 @@ function(slipway_room name)
   else()
     target_precompile_headers(slipway_${target} REUSE_FROM slipway_base)
   endif()
+  if(SLIPWAY_TESTS)
+    slipway_room_testing(${target} "${testing}" "${ROOM_DEPENDS}")
+  endif()
   if(SLIPWAY_TESTS AND tests)
     add_executable(test_${target} ${tests})
-    target_link_libraries(test_${target} PRIVATE slipway_${target} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_link_libraries(test_${target} PRIVATE slipway_${target}_testing GTest::gtest GTest::gmock GTest::gtest_main)
     target_precompile_headers(test_${target} REUSE_FROM slipway_base)
     gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 120)
   endif()
+endfunction()
+
+function(slipway_room_testing target sources depends)
+  set(kind INTERFACE)
+  if(sources)
+    add_library(slipway_${target}_testing STATIC EXCLUDE_FROM_ALL ${sources})
+    target_precompile_headers(slipway_${target}_testing REUSE_FROM slipway_base)
+    set(kind PUBLIC)
+  else()
+    add_library(slipway_${target}_testing INTERFACE)
+  endif()
+  target_link_libraries(slipway_${target}_testing ${kind} slipway_${target} GTest::gtest GTest::gmock)
+  foreach(room IN LISTS depends)
+    if(TARGET ${room}_testing)
+      target_link_libraries(slipway_${target}_testing ${kind} ${room}_testing)
+    endif()
+  endforeach()
 endfunction()

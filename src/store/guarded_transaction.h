@@ -1,0 +1,38 @@
+#pragma once
+// The transaction that a work sees: the driver's, and a memory of the first failure.
+
+#include <exception>
+
+#include "store/session.h"
+
+namespace slipway::store {
+
+// PostgreSQL refuses every statement after one that failed; SQLite would go on. Here both refuse, and a work that
+// swallowed the failure has failed all the same. Also refuses texts that only one database could hold.
+class GuardedTransaction final : public Transaction {
+ public:
+  explicit GuardedTransaction(Transaction& inner) : inner_(inner) {}
+
+  using Transaction::execute;
+  using Transaction::query;
+  Rows query(std::string_view sql, std::span<const Parameter> parameters) override;
+  std::int64_t execute(std::string_view sql, std::span<const Parameter> parameters) override;
+  void execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) override;
+  Dialect dialect() const override { return inner_.dialect(); }
+
+  std::exception_ptr failure() const { return failure_; }
+
+ private:
+  template <class Call>
+  auto guard(std::span<const Parameter> parameters, Call call);
+
+  Transaction& inner_;
+  std::exception_ptr failure_;
+};
+
+// Runs `work` on `session`, under a savepoint or not; null when it succeeded. On failure the savepoint, if there is
+// one, is rolled back, unless the session is doomed.
+enum class Savepoint { none, around };
+std::exception_ptr run_work(Session& session, Work& work, Savepoint savepoint);
+
+}  // namespace slipway::store
