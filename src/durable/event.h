@@ -1,0 +1,61 @@
+#pragma once
+// One entry of a run's journal. A run's state is a fold over these (run_state.h); they are never changed.
+
+#include <boost/describe/enum.hpp>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "base/id.h"
+#include "base/json.h"
+#include "base/time.h"
+
+namespace slipway::durable {
+
+using base::Duration;
+using base::Instant;
+using base::RunId;
+
+enum class EventType {
+  run_started,
+  step_started,            // informs: an attempt began, a sleep or a poll set out (data: kind, wakeAt)
+  attempt_failed,          // informs: it will be tried again (data: attempt, error, retryAt)
+  step_completed,          // data: result, attempts, startedAt
+  step_failed,             // data: error, attempts, startedAt. Thrown into the workflow
+  step_cancelled,          // the await ended because of a cancel. Thrown into the workflow
+  cancel_requested,        // data: by
+  compensation_failing,    // informs: an attempt to undo failed (data: attempt, error, retryAt)
+  compensation_completed,  // step is the name of the step that it undoes; data: name
+  compensation_failed,     // given up: needs a person
+  run_completed,           // data: output
+  run_failed,              // data: error, step
+  run_cancelled,
+};
+BOOST_DESCRIBE_ENUM(EventType, run_started, step_started, attempt_failed, step_completed, step_failed, step_cancelled,
+                    cancel_requested, compensation_failing, compensation_completed, compensation_failed, run_completed,
+                    run_failed, run_cancelled)
+
+struct Event {
+  std::int64_t seq = 0;  // from 1, without gaps, within its run
+  EventType type = EventType::run_started;
+  Instant at;
+  std::string step;   // the step's key, empty where the event is the run's
+  json::Object data;  // what the type's comment above says
+};
+
+// A failure as the journal keeps it.
+struct Failure {
+  std::string code;
+  std::string message;
+  base::ErrorClass error_class = base::ErrorClass::internal;
+  json::Value details;
+};
+SLIPWAY_JSON_CAMEL(Failure, code, message, error_class, details)
+
+Failure to_failure(const base::Error& error);
+base::Error to_error(const Failure& failure);
+
+// Whether the workflow's next action must wait until the event is durable. Events that only inform ride along.
+bool is_awaited(EventType type);
+
+}  // namespace slipway::durable

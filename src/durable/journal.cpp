@@ -1,0 +1,168 @@
+#include "durable/journal.h"
+
+namespace slipway::durable::journal {
+namespace {
+
+template <class Enum>
+std::string name_of(Enum value) {
+  return boost::describe::enum_to_string(value, "");
+}
+
+template <class Enum>
+Enum value_of(const std::string& name) {
+  Enum value{};
+  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), value));
+  return value;
+}
+
+constexpr std::string_view kInsertEvent =
+    "INSERT INTO run_events (run_id, seq, type, at, step, data) VALUES ($1, $2, $3, $4, $5, $6)";
+constexpr std::size_t kEventColumns = 6;
+
+#define RUN_COLUMNS                                                                                                  \
+  "SELECT id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, "    \
+  "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at FROM runs "
+
+Row to_row(const store::Row& row) {
+  Row run;
+  run.record = {RunId(row.text(0)), row.text(1), row.text(3), row.text(4),
+                row.text(5),        json::parse_value(row.text(6)),  row.instant(13)};
+  run.status = value_of<RunStatus>(row.text(2));
+  if (const auto output = row.text_or_null(7)) run.output = json::parse_value(*output);
+  if (const auto code = row.text_or_null(8))
+    run.failure = Failure{.code = *code, .message = row.text_or_null(9).value_or("")};
+  run.failed_step = row.text_or_null(10).value_or("");
+  run.needs_attention = row.integer(11) != 0;
+  run.parked_reason = row.text_or_null(12);
+  run.completed_at = row.instant_or_null(14);
+  run.wake_at = row.instant_or_null(15);
+  return run;
+}
+
+std::vector<Row> to_rows(const store::Rows& rows) {
+  std::vector<Row> runs;
+  runs.reserve(rows.size());
+  for (const auto& row : rows) runs.push_back(to_row(row));
+  return runs;
+}
+
+// One statement for every combination of filters: an absent one is null and matches all.
+#define RUN_FILTER                                                                                        \
+  "WHERE ($1 IS NULL OR type = $1) AND ($2 IS NULL OR resource_type = $2) "                               \
+  "AND ($3 IS NULL OR resource_id = $3) AND ($4 IS NULL OR triggered_by = $4) "                           \
+  "AND ($5 IS NULL OR status = $5) AND ($6 IS NULL OR started_at >= $6) AND ($7 IS NULL OR started_at < $7) " \
+  "AND ($8 IS NULL OR triggered_by = $8) "
+
+std::vector<store::Parameter> filter_parameters(const Filter& filter) {
+  return {filter.type,
+          filter.resource_type,
+          filter.resource_id,
+          filter.triggered_by,
+          filter.status ? store::Parameter(name_of(*filter.status)) : store::Parameter(std::nullopt),
+          filter.since,
+          filter.until,
+          filter.visible_to};
+}
+
+}  // namespace
+
+void insert_run(store::Transaction& tx, const RunRecord& record) {
+  tx.execute(
+      "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, input, started_at) "
+      "VALUES ($1, $2, 'running', $3, $4, $5, $6, $7)",
+      {record.id.str(), record.type, record.resource_type, record.resource_id, record.triggered_by,
+       json::print_value(record.input), record.started_at});
+  const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
+  append(tx, {{&record.id, &first}});
+}
+
+void append(store::Transaction& tx, const std::vector<Appended>& events) {
+  std::vector<store::Parameter> parameters;
+  parameters.reserve(events.size() * kEventColumns);
+  for (const auto& [run, event] : events) {
+    parameters.emplace_back(run->str());
+    parameters.emplace_back(event->seq);
+    parameters.emplace_back(name_of(event->type));
+    parameters.emplace_back(event->at);
+    parameters.emplace_back(event->step);
+    parameters.emplace_back(json::print_value(event->data));
+  }
+  tx.execute_many(kInsertEvent, kEventColumns, parameters);
+}
+
+void set_ended(store::Transaction& tx, const RunId& run, const RunState& state) {
+  std::optional<std::string> code, message, step;
+  if (state.failure) {
+    code = state.failure->code;
+    message = state.failure->message;
+    step = state.failed_step;
+  }
+  std::optional<std::string> output;
+  if (!state.output.is_null()) output = json::print_value(state.output);
+  tx.execute(
+      "UPDATE runs SET status = $2, output = $3, error_code = $4, error_message = $5, error_step = $6, "
+      "needs_attention = $7, completed_at = $8, wake_at = NULL, parked_reason = NULL WHERE id = $1",
+      {run.str(), name_of(state.status), output, code, message, step, state.needs_attention, *state.ended_at});
+}
+
+void set_wake_at(store::Transaction& tx, const RunId& run, std::optional<Instant> at) {
+  tx.execute("UPDATE runs SET wake_at = $2 WHERE id = $1", {run.str(), at});
+}
+
+void set_parked(store::Transaction& tx, const RunId& run, const std::string& reason) {
+  tx.execute("UPDATE runs SET parked_reason = $2 WHERE id = $1", {run.str(), reason});
+}
+
+std::optional<Row> find(store::Transaction& tx, const RunId& run) {
+  const auto rows = tx.query(RUN_COLUMNS "WHERE id = $1", {run.str()});
+  if (rows.empty()) return std::nullopt;
+  return to_row(rows.front());
+}
+
+std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t after, std::int64_t limit) {
+  std::vector<Event> events;
+  for (const auto& row : tx.query("SELECT seq, type, at, step, data FROM run_events WHERE run_id = $1 AND seq > $2 "
+                                  "ORDER BY seq LIMIT $3",
+                                  {run.str(), after, limit}))
+    events.push_back({.seq = row.integer(0),
+                      .type = value_of<EventType>(row.text(1)),
+                      .at = row.instant(2),
+                      .step = row.text(3),
+                      .data = json::parse_value(row.text(4)).as_object()});
+  return events;
+}
+
+std::vector<Row> live(store::Transaction& tx, const std::string& after, std::int64_t limit) {
+  return to_rows(
+      tx.query(RUN_COLUMNS "WHERE completed_at IS NULL AND id > $1 ORDER BY id LIMIT $2", {after, limit}));
+}
+
+std::vector<Row> list(store::Transaction& tx, const Filter& filter) {
+  auto parameters = filter_parameters(filter);
+  parameters.emplace_back(filter.before.empty() ? store::Parameter(std::nullopt) : store::Parameter(filter.before));
+  parameters.emplace_back(filter.limit);
+  parameters.emplace_back(filter.offset);
+  // The commonest question, one resource's runs, has an index of its own; a filter full of ORs would not find it.
+  if (filter.resource_id)
+    return to_rows(tx.query(RUN_COLUMNS RUN_FILTER
+                            "AND resource_id = $3 AND ($9 IS NULL OR id < $9) ORDER BY id DESC LIMIT $10 OFFSET $11",
+                            parameters));
+  return to_rows(
+      tx.query(RUN_COLUMNS RUN_FILTER "AND ($9 IS NULL OR id < $9) ORDER BY id DESC LIMIT $10 OFFSET $11", parameters));
+}
+
+std::int64_t count(store::Transaction& tx, const Filter& filter) {
+  return tx.query("SELECT COUNT(*) FROM runs " RUN_FILTER, filter_parameters(filter)).front().integer(0);
+}
+
+std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type) {
+  const auto rows = tx.query(
+      "SELECT started_at, completed_at FROM runs WHERE type = $1 AND status = 'completed' ORDER BY id DESC LIMIT 20",
+      {type});
+  if (rows.empty()) return std::nullopt;
+  std::int64_t total = 0;
+  for (const auto& row : rows) total += row.integer(1) - row.integer(0);
+  return Duration(total / std::int64_t(rows.size()));
+}
+
+}  // namespace slipway::durable::journal

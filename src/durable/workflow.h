@@ -1,0 +1,69 @@
+#pragma once
+// A kind of run: its type, outline and body, with the JSON of input and output taken care of.
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+#include "durable/run.h"
+#include "durable/run_state.h"
+
+namespace slipway::store {
+class Transaction;
+}
+
+namespace slipway::durable {
+
+class Context;
+
+// How a run ended badly: told to `on_failure` in the transaction that records the end.
+struct BadEnd {
+  RunId run;
+  RunStatus status = RunStatus::failed;  // failed or cancelled
+  Failure failure;                       // of a cancelled run: code CANCELLED
+  std::string step;                      // the step that failed
+  bool needs_attention = false;          // something could not be undone
+  Instant at;
+};
+
+struct Workflow {
+  std::string type;                  // workspace.create
+  std::vector<std::string> outline;  // the steps' names in the order in which they usually run
+  std::function<Run<json::Value>(Context&, const json::Value& input)> body;
+  std::function<void(store::Transaction&, const json::Value& input, const BadEnd&)> on_failure;
+};
+
+// `Body` has `static constexpr std::string_view kType`, `static std::vector<std::string> outline()`, a coroutine
+// `Run<Output> operator()(Context&, Input) const` and, if the failure of a run changes records,
+// `void on_failure(store::Transaction&, const Input&, const BadEnd&) const`. The body lives as long as the engine.
+template <class Input, class Output, class Body>
+Workflow make_workflow(std::shared_ptr<const Body> body) {
+  Workflow workflow;
+  workflow.type = Body::kType;
+  workflow.outline = Body::outline();
+  workflow.body = [body](Context& run, const json::Value& input) -> Run<json::Value> {
+    struct Call {
+      static Run<json::Value> invoke(const Body& body, Context& run, Input input) {
+        if constexpr (std::is_void_v<Output>) {
+          co_await body(run, std::move(input));
+          co_return json::Value(nullptr);
+        } else {
+          co_return json::to_value(co_await body(run, std::move(input)));
+        }
+      }
+    };
+    return Call::invoke(*body, run, json::from_value<Input>(input, json::Mode::lenient));
+  };
+  if constexpr (requires(const Body& b, store::Transaction& tx, const Input& i, const BadEnd& end) {
+                  b.on_failure(tx, i, end);
+                }) {
+    workflow.on_failure = [body](store::Transaction& tx, const json::Value& input, const BadEnd& end) {
+      body->on_failure(tx, json::from_value<Input>(input, json::Mode::lenient), end);
+    };
+  }
+  return workflow;
+}
+
+}  // namespace slipway::durable
