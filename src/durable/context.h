@@ -11,7 +11,8 @@
 //   }
 //
 // The rules:
-//  - Everything that touches the world, the clock or chance happens inside a step. The body between the steps runs again
+//  - Everything that touches the world, the clock or chance happens inside a step. The body between the steps runs
+//  again
 //    from the top after a crash, and must then do the same with the same recorded results.
 //  - Steps are awaited where they are made, one after another. A name used twice counts: the second is `name#2`.
 //  - A step's result must be describable as JSON (base/json.h); secrets do not belong in it.
@@ -20,11 +21,10 @@
 //
 // | call | runs | use it for |
 // | --- | --- | --- |
-// | compute | on the event loop, at once, without a commit of its own | pure work that must not be repeated differently |
-// | step | on a worker thread, after everything before it is durable | any call of the world |
-// | transaction | inside the commit that records it: exactly once | changing records |
-// | poll | as step, again and again, holding nothing in between | waiting for the world |
-// | sleep | nowhere | waiting for time, from milliseconds to years |
+// | compute | on the event loop, at once, without a commit of its own | pure work that must not be repeated differently
+// | | step | on a worker thread, after everything before it is durable | any call of the world | | transaction | inside
+// the commit that records it: exactly once | changing records | | poll | as step, again and again, holding nothing in
+// between | waiting for the world | | sleep | nowhere | waiting for time, from milliseconds to years |
 
 #include <functional>
 #include <string>
@@ -128,8 +128,9 @@ class StepAwait final : public Await<StepResult<F>> {
       });
   }
   void on_result(const json::Value& value) override {
-    if constexpr (!std::is_same_v<U, NoUndo> && !requires(Attempt& a) { undo_.function(); } &&
-                  !requires(Attempt& a) { undo_.function(a); })
+    if constexpr (
+        !std::is_same_v<U, NoUndo> && !requires(Attempt& a) { undo_.function(); } &&
+        !requires(Attempt& a) { undo_.function(a); })
       add([function = undo_.function, result = decode<T>(value)](Attempt&) mutable { function(result); });
   }
   template <class Function>

@@ -5,6 +5,7 @@
 namespace slipway::durable {
 namespace {
 
+constexpr std::size_t kLeftMax = 4'096;     // far more than can end between a read and its answer
 constexpr std::int64_t kRecoverPage = 500;  // runs read at a time at start: bounds memory and the length of a read
 
 // The store could not be written; nothing of the work was stored, and it is worth the same attempt again.
@@ -38,7 +39,7 @@ struct Engine::Live {
 struct Engine::Batch {
   LivePtr live;
   std::vector<Event> events;
-  std::optional<RunState> ended;   // the run's last write
+  std::optional<RunState> ended;  // the run's last write
   std::optional<BadEnd> bad_end;
   bool moves_wake = false;
   std::optional<Instant> wake_at;
@@ -106,7 +107,7 @@ RunRecord Engine::make_record(StartRequest request) {
 }
 
 void Engine::launch(RunRecord record) {
-  if (shut_down_ || live_.contains(record.id)) return;  // recovery found it first
+  if (shut_down_ || is_known(record.id)) return;  // recovery found it first
   const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
   RunState state;
   fold(state, first);
@@ -156,7 +157,7 @@ void Engine::recover_page(std::string after, std::function<void(std::exception_p
         if (failure) return done(failure);
         for (auto& [row, state] : *page) {
           const RunId id = row.record.id;
-          if (shut_down_ || live_.contains(id) || sleeping_.contains(id)) continue;
+          if (shut_down_ || is_known(id)) continue;  // taken up since the page was read, which is stale by now
           if (state) {
             take_up(std::move(row.record), std::move(*state));
           } else {
@@ -195,11 +196,14 @@ void Engine::wake_up(const RunId& run, std::function<void(const LivePtr&)> then)
         waking_.erase(run);
         if (failure) {  // the store is away: the run stays asleep, and is tried again
           for (auto& callback : callbacks)
-            loop_.post_at(clock_.now() + options_.store_retry_max,
-                          [this, run, callback] { wake_up(run, callback); });
+            loop_.post_at(clock_.now() + options_.store_retry_max, [this, run, callback] { wake_up(run, callback); });
           return;
         }
-        if (*row && !(*row)->completed_at && !live_.contains(run) && !shut_down_) {
+        if (sleeping_.contains(run)) {  // recovery took it up and put it to sleep since the read
+          for (auto& callback : callbacks) wake_up(run, callback);
+          return;
+        }
+        if (*row && !(*row)->completed_at && !live_.contains(run) && !left_.contains(run) && !shut_down_) {
           take_up(std::move((*row)->record), std::move(*state));
           if (const auto live = live_.find(run); live != live_.end()) live->second->row_wake_at = (*row)->wake_at;
         }
@@ -214,8 +218,21 @@ void Engine::drop(const LivePtr& live) {
   live_.erase(id);
 }
 
+bool Engine::is_known(const RunId& run) const {
+  return live_.contains(run) || sleeping_.contains(run) || waking_.contains(run) || left_.contains(run);
+}
+
+void Engine::remember_left(const RunId& run) {
+  left_.insert(run);
+  left_order_.push_back(run);
+  if (left_order_.size() <= kLeftMax) return;
+  left_.erase(left_order_.front());
+  left_order_.pop_front();
+}
+
 void Engine::park(const LivePtr& live, const std::string& reason) {
   ++counted_.parked;
+  remember_left(live->id());
   live->execution->request_stop();
   database_.write([id = live->id(), reason](store::Transaction& tx) { journal::set_parked(tx, id, reason); },
                   [](std::exception_ptr) {});
@@ -321,8 +338,9 @@ void Engine::submit(std::vector<LivePtr> group) {
     if (state.is_final()) {
       batch->ended = state;
       if (state.status != RunStatus::completed)
-        batch->bad_end = BadEnd{execution.id(),      state.status,         state.failure.value_or(to_failure(Cancelled())),
-                                state.failed_step,   state.needs_attention, *state.ended_at};
+        batch->bad_end =
+            BadEnd{execution.id(),    state.status,          state.failure.value_or(to_failure(Cancelled())),
+                   state.failed_step, state.needs_attention, *state.ended_at};
     }
     live->writing = true;
     live->awaited_on_way = any_awaited(batch->events);
@@ -361,7 +379,7 @@ void Engine::on_written(std::vector<std::shared_ptr<Batch>> batches, std::except
     } else if (!is_store_trouble(error) && error.code() == "CONSTRAINT_VIOLATED") {
       for (auto& callback : std::exchange(live->on_durable, {})) callback(failure);
       park(live, "its journal was refused by the store: " + error.message());
-    } else {
+    } else if (!live->dirty) {
       live->dirty = true;
       dirty_.push_back(live);
     }
@@ -379,10 +397,10 @@ void Engine::on_batch_durable(const std::shared_ptr<Batch>& batch) {
   live->writing = live->awaited_on_way = false;
   if (batch->moves_wake) live->row_wake_at = batch->wake_at;
   count(batch->events);
-  for (const auto& observer : observers_)
-    observer(live->execution->record(), live->execution->state(), batch->events);
+  for (const auto& observer : observers_) observer(live->execution->record(), live->execution->state(), batch->events);
   for (auto& callback : batch->on_durable) callback(nullptr);
   if (batch->ended) {
+    remember_left(live->id());
     drop(live);
   } else {
     advance(live);
@@ -392,12 +410,19 @@ void Engine::on_batch_durable(const std::shared_ptr<Batch>& batch) {
 void Engine::fulfil(const LivePtr& live) {
   Execution& execution = *live->execution;
   switch (execution.wish()) {
-    case Wish::attempt: start_attempt(live); break;
-    case Wish::transaction: start_transaction(live); break;
-    case Wish::wake: arm(live, execution.wake_at()); break;
+    case Wish::attempt:
+      start_attempt(live);
+      break;
+    case Wish::transaction:
+      start_transaction(live);
+      break;
+    case Wish::wake:
+      arm(live, execution.wake_at());
+      break;
     case Wish::nothing:
-    case Wish::ended:   // dropped when its last event is durable
-    case Wish::parked: break;
+    case Wish::ended:  // dropped when its last event is durable
+    case Wish::parked:
+      break;
   }
 }
 
@@ -505,12 +530,23 @@ void Engine::disarm(const LivePtr& live) {
 void Engine::count(const std::vector<Event>& events) {
   for (const auto& event : events) {
     switch (event.type) {
-      case EventType::step_completed: ++counted_.steps; break;
-      case EventType::compensation_failed: ++counted_.compensations_failed; break;
-      case EventType::run_completed: ++counted_.completed; break;
-      case EventType::run_failed: ++counted_.failed; break;
-      case EventType::run_cancelled: ++counted_.cancelled; break;
-      default: break;
+      case EventType::step_completed:
+        ++counted_.steps;
+        break;
+      case EventType::compensation_failed:
+        ++counted_.compensations_failed;
+        break;
+      case EventType::run_completed:
+        ++counted_.completed;
+        break;
+      case EventType::run_failed:
+        ++counted_.failed;
+        break;
+      case EventType::run_cancelled:
+        ++counted_.cancelled;
+        break;
+      default:
+        break;
     }
   }
 }

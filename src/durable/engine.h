@@ -9,11 +9,13 @@
 // Everything here is for the event loop's thread; only functions of steps run on workers, and those of transactions on
 // the store's thread. The engine must be destroyed on the loop's thread; attempts under way then keep what they use.
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/executor.h"
@@ -25,10 +27,10 @@
 namespace slipway::durable {
 
 struct EngineOptions {
-  Duration cancel_grace{30'000};   // how long a cancelled run's step may take to give up, before it is left behind
-  Duration evict_after{30'000};    // a run that waits longer than this leaves memory until its time
-  Duration announce_after{20};     // a step that takes longer than this is shown as running by an event of its own
-  Duration store_retry_max{2'000}; // between attempts to write while the store is gone
+  Duration cancel_grace{30'000};    // how long a cancelled run's step may take to give up, before it is left behind
+  Duration evict_after{30'000};     // a run that waits longer than this leaves memory until its time
+  Duration announce_after{20};      // a step that takes longer than this is shown as running by an event of its own
+  Duration store_retry_max{2'000};  // between attempts to write while the store is gone
 };
 
 struct StartRequest {
@@ -108,6 +110,9 @@ class Engine {
   void disarm(const LivePtr& live);
   void give_input(const LivePtr& live, std::move_only_function<void(Execution&)> input);
   void drop(const LivePtr& live);
+  void remember_left(const RunId& run);
+  // Whether this engine had the run in hand already: what was read of it before is stale.
+  bool is_known(const RunId& run) const;
   void park(const LivePtr& live, const std::string& reason);
   void count(const std::vector<Event>& events);
   // Wraps a callback so that it runs on the loop, and only while this engine lives.
@@ -127,6 +132,9 @@ class Engine {
   std::unordered_map<RunId, LivePtr> live_;
   std::unordered_map<RunId, Sleeper> sleeping_;
   std::unordered_map<RunId, std::vector<std::function<void(const LivePtr&)>>> waking_;
+  // Runs that ended or were parked a moment ago: what a read or a caller still says of them is stale.
+  std::unordered_set<RunId> left_;
+  std::deque<RunId> left_order_;
   std::vector<LivePtr> dirty_;
   bool flush_posted_ = false;
   bool shut_down_ = false;

@@ -213,12 +213,18 @@ void Execution::decide(Operation& operation) {
   const auto* step = state_.find(operation.key);
   const auto now = clock_.now();
   switch (operation.kind) {
-    case StepKind::compute: SLIPWAY_ASSERT(!"a compute step never suspends"); break;
-    case StepKind::transaction: wish_ = Wish::transaction; break;
-    case StepKind::step: step != nullptr && step->wake_at > now ? want_wake(*step->wake_at) : want_attempt(); break;
+    case StepKind::compute:
+      SLIPWAY_ASSERT(!"a compute step never suspends");
+      break;
+    case StepKind::transaction:
+      wish_ = Wish::transaction;
+      break;
+    case StepKind::step:
+      step != nullptr && step->wake_at > now ? want_wake(*step->wake_at) : want_attempt();
+      break;
     case StepKind::poll:
-      step == nullptr && operation.poll.first_delay > Duration(0) ? want_wake(now + operation.poll.first_delay)
-                                                                  : want_attempt();
+      step == nullptr&& operation.poll.first_delay > Duration(0) ? want_wake(now + operation.poll.first_delay)
+                                                                 : want_attempt();
       break;
     case StepKind::sleep: {
       const auto wake = step != nullptr && step->wake_at ? *step->wake_at : now + operation.sleep_for;
@@ -358,9 +364,8 @@ void Execution::on_undo(std::optional<Outcome> outcome) {
 }
 
 json::Object Execution::attempt_data(std::int64_t attempt, const base::Error& error, Instant retry_at) const {
-  json::Object data{{"attempt", attempt},
-                    {"error", json::to_value(to_failure(error))},
-                    {"retryAt", json::to_value(retry_at)}};
+  json::Object data{
+      {"attempt", attempt}, {"error", json::to_value(to_failure(error))}, {"retryAt", json::to_value(retry_at)}};
   if (operation_started_at_) data["startedAt"] = json::to_value(*operation_started_at_);
   return data;
 }
@@ -378,11 +383,8 @@ void Execution::park(std::string reason) {
 }
 
 void Execution::append(EventType type, std::string step, json::Object data) {
-  Event event{.seq = state_.last_seq + 1,
-              .type = type,
-              .at = clock_.now(),
-              .step = std::move(step),
-              .data = std::move(data)};
+  Event event{
+      .seq = state_.last_seq + 1, .type = type, .at = clock_.now(), .step = std::move(step), .data = std::move(data)};
   fold(state_, event);
   pending_events_.push_back(std::move(event));
 }

@@ -1,7 +1,8 @@
 #pragma once
 // One live run: the plain state machine at the engine's heart. It turns inputs (an attempt returned, a time has come, a
-// cancel was asked for) into events for the journal and one wish: what should happen next in the world. It does no I/O and
-// runs on one thread; the engine commits the events and only then fulfils the wish. The simulation drives the same code.
+// cancel was asked for) into events for the journal and one wish: what should happen next in the world. It does no I/O
+// and runs on one thread; the engine commits the events and only then fulfils the wish. The simulation drives the same
+// code.
 
 #include <memory>
 #include <optional>

@@ -19,14 +19,14 @@ constexpr std::string_view kInsertEvent =
     "INSERT INTO run_events (run_id, seq, type, at, step, data) VALUES ($1, $2, $3, $4, $5, $6)";
 constexpr std::size_t kEventColumns = 6;
 
-#define RUN_COLUMNS                                                                                                  \
-  "SELECT id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, "    \
+#define RUN_COLUMNS                                                                                               \
+  "SELECT id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, " \
   "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at FROM runs "
 
 Row to_row(const store::Row& row) {
   Row run;
-  run.record = {RunId(row.text(0)), row.text(1), row.text(3), row.text(4),
-                row.text(5),        json::parse_value(row.text(6)),  row.instant(13)};
+  run.record = {RunId(row.text(0)), row.text(1), row.text(3), row.text(4), row.text(5), json::parse_value(row.text(6)),
+                row.instant(13)};
   run.status = value_of<RunStatus>(row.text(2));
   if (const auto output = row.text_or_null(7)) run.output = json::parse_value(*output);
   if (const auto code = row.text_or_null(8))
@@ -47,9 +47,9 @@ std::vector<Row> to_rows(const store::Rows& rows) {
 }
 
 // One statement for every combination of filters: an absent one is null and matches all.
-#define RUN_FILTER                                                                                        \
-  "WHERE ($1 IS NULL OR type = $1) AND ($2 IS NULL OR resource_type = $2) "                               \
-  "AND ($3 IS NULL OR resource_id = $3) AND ($4 IS NULL OR triggered_by = $4) "                           \
+#define RUN_FILTER                                                                                            \
+  "WHERE ($1 IS NULL OR type = $1) AND ($2 IS NULL OR resource_type = $2) "                                   \
+  "AND ($3 IS NULL OR resource_id = $3) AND ($4 IS NULL OR triggered_by = $4) "                               \
   "AND ($5 IS NULL OR status = $5) AND ($6 IS NULL OR started_at >= $6) AND ($7 IS NULL OR started_at < $7) " \
   "AND ($8 IS NULL OR triggered_by = $8) "
 
@@ -133,8 +133,7 @@ std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t
 }
 
 std::vector<Row> live(store::Transaction& tx, const std::string& after, std::int64_t limit) {
-  return to_rows(
-      tx.query(RUN_COLUMNS "WHERE completed_at IS NULL AND id > $1 ORDER BY id LIMIT $2", {after, limit}));
+  return to_rows(tx.query(RUN_COLUMNS "WHERE completed_at IS NULL AND id > $1 ORDER BY id LIMIT $2", {after, limit}));
 }
 
 std::vector<Row> list(store::Transaction& tx, const Filter& filter) {

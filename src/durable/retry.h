@@ -26,11 +26,17 @@ struct Retry {
 
 namespace retry {
 // For calls of a backend: patient with it, never with a wrong request.
-inline Retry cloud() { return {.attempts_max = 10, .first_delay = base::Duration(500), .time_max = base::Duration(1'800'000)}; }
+inline Retry cloud() {
+  return {.attempts_max = 10, .first_delay = base::Duration(500), .time_max = base::Duration(1'800'000)};
+}
 // For calls on this machine: they fail for a reason or pass quickly.
-inline Retry local() { return {.attempts_max = 6, .first_delay = base::Duration(50), .delay_max = base::Duration(2'000)}; }
+inline Retry local() {
+  return {.attempts_max = 6, .first_delay = base::Duration(50), .delay_max = base::Duration(2'000)};
+}
 // For what undoes a step: it should succeed in the end.
-inline Retry compensation() { return {.attempts_max = 20, .first_delay = base::Duration(200), .time_max = base::Duration(3'600'000)}; }
+inline Retry compensation() {
+  return {.attempts_max = 20, .first_delay = base::Duration(200), .time_max = base::Duration(3'600'000)};
+}
 inline Retry none() { return {.attempts_max = 1}; }
 }  // namespace retry
 

@@ -11,7 +11,8 @@ base::Error to_error(const Failure& failure) {
 }
 
 bool is_awaited(EventType type) {
-  return type != EventType::step_started && type != EventType::attempt_failed && type != EventType::compensation_failing;
+  return type != EventType::step_started && type != EventType::attempt_failed &&
+         type != EventType::compensation_failing;
 }
 
 StepState* RunState::find(std::string_view key) {
@@ -67,7 +68,9 @@ void fold(RunState& state, const Event& event) {
   if (state.is_final()) throw base::internal_error("journal: an event after the run's end");
   state.last_seq = event.seq;
   switch (event.type) {
-    case EventType::run_started: state.started_at = event.at; break;
+    case EventType::run_started:
+      state.started_at = event.at;
+      break;
     case EventType::step_started: {
       StepState& step = state.at(event.step);
       step.wake_at = member<Instant>(event, "wakeAt");
@@ -85,10 +88,18 @@ void fold(RunState& state, const Event& event) {
       if (!step.started_at) step.started_at = member<Instant>(event, "startedAt").value_or(event.at);
       break;
     }
-    case EventType::step_completed: end_step(state, event, StepStatus::completed); break;
-    case EventType::step_failed: end_step(state, event, StepStatus::failed); break;
-    case EventType::step_cancelled: end_step(state, event, StepStatus::cancelled); break;
-    case EventType::cancel_requested: state.cancel_requested_at = event.at; break;
+    case EventType::step_completed:
+      end_step(state, event, StepStatus::completed);
+      break;
+    case EventType::step_failed:
+      end_step(state, event, StepStatus::failed);
+      break;
+    case EventType::step_cancelled:
+      end_step(state, event, StepStatus::cancelled);
+      break;
+    case EventType::cancel_requested:
+      state.cancel_requested_at = event.at;
+      break;
     case EventType::compensation_failing: {
       StepState& step = state.at(event.step);
       step.status = StepStatus::compensating;
@@ -113,9 +124,15 @@ void fold(RunState& state, const Event& event) {
       state.needs_attention = true;
       break;
     }
-    case EventType::run_completed: end_run(state, event, RunStatus::completed); break;
-    case EventType::run_failed: end_run(state, event, RunStatus::failed); break;
-    case EventType::run_cancelled: end_run(state, event, RunStatus::cancelled); break;
+    case EventType::run_completed:
+      end_run(state, event, RunStatus::completed);
+      break;
+    case EventType::run_failed:
+      end_run(state, event, RunStatus::failed);
+      break;
+    case EventType::run_cancelled:
+      end_run(state, event, RunStatus::cancelled);
+      break;
   }
 }
 
