@@ -1,0 +1,91 @@
+// What can be done to a workspace or a run, and what is asked before it is.
+
+import { openConfirmation } from "./dialog.js";
+import { h } from "./dom.js";
+
+/** Which of start and stop a workspace offers now. The hub has the last word: what it refuses is shown. */
+export function canStart(workspace) {
+  return !workspace.run_id && (workspace.status === "SUSPENDED" || workspace.status === "ERROR");
+}
+export function canStop(workspace) {
+  return !workspace.run_id && workspace.status === "READY";
+}
+
+const path = (workspace, verb = "") => `/v1/workspaces/${encodeURIComponent(workspace.id)}${verb}`;
+
+export function startWorkspace(api, workspace) {
+  return api.post(path(workspace, "/start"), {});
+}
+
+/** `done(answer)` is called with the hub's 202. */
+export function askToStop(api, workspace, done) {
+  let mode = "stop";
+  const option = (value, title, text) =>
+    h(
+      "label",
+      { class: "option" },
+      h("input", {
+        type: "radio",
+        name: "mode",
+        value,
+        checked: mode === value,
+        autofocus: value === "stop",
+        onchange: () => (mode = value),
+      }),
+      h("span", null, h("strong", null, title), h("span", { class: "muted" }, text)),
+    );
+  return openConfirmation({
+    title: `Stop ${workspace.name}?`,
+    verb: "Stop workspace",
+    content: () =>
+      h(
+        "fieldset",
+        { class: "options" },
+        h("legend", { class: "visually-hidden" }, "What to keep"),
+        option("stop", "Stop", "Keeps the home; running programs end."),
+        option(
+          "suspend",
+          "Suspend",
+          "Keeps the home and memory: programs go on after the next start. Not every machine can.",
+        ),
+      ),
+    act: async () => done(await api.post(path(workspace, "/stop"), { mode })),
+  });
+}
+
+export function askToDelete(api, workspace, done) {
+  let typed = "";
+  return openConfirmation({
+    title: `Delete ${workspace.name}?`,
+    verb: "Delete for ever",
+    look: "danger",
+    ready: () => typed === workspace.name,
+    content: (dialog) => [
+      h("p", null, "Its machine and its home, with every file in it, are taken away. This cannot be undone."),
+      h(
+        "label",
+        { class: "field" },
+        h("span", { class: "field-name" }, "Type ", h("code", null, workspace.name), " to confirm"),
+        h("input", {
+          name: "confirm",
+          autocomplete: "off",
+          spellcheck: "false",
+          autofocus: true,
+          oninput: (event) => ((typed = event.target.value), dialog.update()),
+        }),
+      ),
+    ],
+    act: async () => done(await api.delete(path(workspace))),
+  });
+}
+
+export function askToCancel(api, run, done) {
+  return openConfirmation({
+    title: "Cancel this run?",
+    verb: "Cancel run",
+    look: "danger",
+    content: () =>
+      h("p", null, "The step at work is asked to stop. Then what this run has made is undone, the newest first."),
+    act: async () => done(await api.post(`/v1/workflows/runs/${encodeURIComponent(run.id)}/cancel`, {})),
+  });
+}

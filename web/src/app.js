@@ -1,0 +1,167 @@
+// The frame around the pages: who is signed in, which page is shown, what is live. Everything is wired here.
+
+import { Api } from "./api.js";
+import { h, render } from "./dom.js";
+import { Live } from "./live.js";
+import { emptyState, pageHead } from "./parts.js";
+import { href, navigate, parseRoute } from "./router.js";
+import { Session } from "./session.js";
+import { RunPage } from "./pages/run.js";
+import { RunsPage } from "./pages/runs.js";
+import { SignInPage } from "./pages/sign_in.js";
+import { WorkspacePage } from "./pages/workspace.js";
+import { WorkspacesPage } from "./pages/workspaces.js";
+
+const kLiveTexts = {
+  live: ["Live", "Changes show as they happen"],
+  connecting: ["Connecting", "Connecting to the hub"],
+  polling: ["Polling", "The live stream is down: asking every few seconds"],
+  off: ["Paused", "Not connected"],
+};
+
+const session = new Session(() => show());
+const api = new Api(session);
+const live = new Live(api, () => drawFrame());
+const root = document.getElementById("app");
+
+let me = null; // the answer of /v1/me, once known
+let page = null; // {name, view}: which page is shown, and what made of it (below)
+
+// A page is a class made with (app, route, redraw): `title`, `draw()`, and where needed `onRoute(route)` (the same page
+// with another query) and `dispose()`. `redraw` draws the frame again as long as the page is shown.
+const app = { api, live, session, navigate, announce, me: () => me };
+
+function announce(text) {
+  const element = document.getElementById("announcer");
+  element.textContent = ""; // so that the same words twice are read twice
+  setTimeout(() => (element.textContent = text), 50);
+}
+
+function pageFor({ segments }) {
+  const [first = "workspaces", second] = segments;
+  if (first === "workspaces")
+    return second && second !== "new" ? ["workspace " + second, WorkspacePage] : ["workspaces", WorkspacesPage];
+  if (first === "runs") return second ? ["run " + second, RunPage] : ["runs", RunsPage];
+  return ["nowhere", NowherePage];
+}
+
+class NowherePage {
+  title = "Not found";
+  draw() {
+    const home = h("a", { href: href(["workspaces"]) }, "Go to your workspaces");
+    return [pageHead("There is no such page"), emptyState("Nothing here", "The address may be old or mistyped.", home)];
+  }
+}
+
+function show() {
+  const route = parseRoute();
+  const signedIn = Boolean(session.key);
+  const [name, View] = signedIn ? pageFor(route) : ["sign-in", SignInPage];
+  if (page?.name === name) {
+    page.view.onRoute?.(route);
+    return drawFrame();
+  }
+  leavePage();
+  if (!signedIn) ((me = null), live.stop());
+  else if (!me) loadMe();
+  if (signedIn) live.start();
+  const here = { name };
+  here.view = new View(app, route, () => here === page && drawFrame());
+  page = here;
+  drawFrame();
+  focusPage();
+}
+
+function leavePage() {
+  const first = page === null;
+  page?.view.dispose?.();
+  page = null;
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  if (!first) scrollTo(0, 0);
+}
+
+async function loadMe() {
+  try {
+    me = (await api.get("/v1/me")).data;
+    drawFrame();
+  } catch (error) {
+    if (!error.code) throw error; // shown by the page, which meets the same trouble
+  }
+}
+
+// A new page begins at its heading, for the keyboard and for screen readers.
+function focusPage() {
+  if (document.querySelector("dialog[open]") || document.querySelector("main [autofocus]")) return;
+  document.querySelector("main h1")?.focus({ preventScroll: true });
+}
+
+function drawFrame() {
+  if (!page) return;
+  document.title = `${page.view.title} · Slipway`;
+  render(
+    root,
+    session.key ? header() : null,
+    h("main", { id: "main", key: page.name, class: `page ${page.name.split(" ")[0]}` }, page.view.draw()),
+  );
+}
+
+function header() {
+  const here = page.name.split(" ")[0].replace(/s$/, "");
+  const link = (name, text) =>
+    h("a", { href: href([name]), "aria-current": name === `${here}s` ? "page" : null }, text);
+  const [liveText, liveTitle] = kLiveTexts[live.state];
+  return h(
+    "header",
+    { class: "top", key: "header" },
+    h(
+      "a",
+      {
+        class: "skip",
+        href: "#main",
+        onclick: (event) => (event.preventDefault(), document.querySelector("main h1")?.focus()),
+      },
+      "Skip to content",
+    ),
+    h(
+      "div",
+      { class: "top-row" },
+      h(
+        "a",
+        { class: "brand", href: href(["workspaces"]), "aria-label": "Slipway, home" },
+        h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }),
+        h("span", { "aria-hidden": "true" }, "Slipway"),
+      ),
+      h("nav", { "aria-label": "Main" }, link("workspaces", "Workspaces"), link("runs", "Runs")),
+      h(
+        "span",
+        { class: `live live-${live.state}`, title: liveTitle, role: "status" },
+        h("span", { class: "dot", "aria-hidden": "true" }),
+        h("span", { class: "live-text" }, liveText),
+      ),
+      h(
+        "span",
+        { class: "who" },
+        me
+          ? [
+              h("span", { class: "who-name" }, me.name || me.user_id),
+              me.role === "admin" ? h("span", { class: "chip" }, "admin") : null,
+            ]
+          : null,
+      ),
+      h("button", { type: "button", class: "button quiet", onclick: () => session.signOut() }, "Sign out"),
+    ),
+  );
+}
+
+addEventListener("hashchange", () => {
+  if (session.takeKeyFromAddress()) {
+    leavePage();
+    me = null;
+    live.stop();
+  }
+  show();
+});
+
+session.takeKeyFromAddress();
+show();
+setInterval(drawFrame, 10_000); // "5 min ago" grows older by itself

@@ -1,0 +1,148 @@
+// The cards of a workspace's page. Each shows what it is given and keeps nothing.
+
+import { h } from "../dom.js";
+import { capitalized } from "../format.js";
+import { ago, badge, command, errorBox, facts, icon, skeleton } from "../parts.js";
+import { href } from "../router.js";
+import { runsTable } from "./runs.js";
+
+export function connectCard({ name }, announce) {
+  return card(
+    "Get in",
+    h("p", { class: "command-name" }, "A shell"),
+    command(`slipway ssh ${name}`, "A shell", announce),
+    h("p", { class: "command-name" }, "One command"),
+    command(`slipway exec ${name} -- make`, "One command", announce),
+    h(
+      "p",
+      { class: "command-name" },
+      "Plain ssh, scp and VS Code Remote, once set up by ",
+      h("code", null, "slipway ssh-config --install"),
+    ),
+    command(`ssh slipway.${name}`, "Plain ssh", announce),
+  );
+}
+
+export function fieldsCard(workspace, now) {
+  const { metadata } = workspace;
+  const branch = metadata?.branch ? ` @ ${metadata.branch}` : "";
+  const zone = workspace.zone ? ` · ${workspace.zone}` : "";
+  return card(
+    "About",
+    facts([
+      ["Machine", workspace.machine_type],
+      ["Provider", [workspace.provider, zone]],
+      ["Image", workspace.image_tag],
+      ["Instance", h("code", null, workspace.instance_name)],
+      ["Repository", metadata?.repo ? metadata.repo + branch : null],
+      ["Device", metadata?.device_id],
+      ["Last connected", ago(workspace.last_connected_at, now, "never")],
+      ["Created", ago(workspace.created_at, now)],
+      ["Changed", ago(workspace.updated_at, now)],
+      ["Owner", h("code", null, workspace.owner_id)],
+      ["Id", h("code", null, workspace.id)],
+    ]),
+  );
+}
+
+/** `loader` holds the answer of /status. */
+export function statusCard({ data: seen, error }, now) {
+  const verdict = seen ? plainBadge(seen.agrees ? "agrees" : "differs", seen.agrees ? "good" : "wait") : null;
+  return card(
+    ["Status", verdict],
+    seen?.explanation ? h("p", null, sentence(seen.explanation)) : null,
+    errorBox(error, { title: "Cannot ask the machine" }),
+    !seen && !error ? skeleton(3) : null,
+    seen
+      ? h(
+          "div",
+          { class: "sides" },
+          storeSide(seen, now),
+          backendSide(seen.backend ?? {}, now),
+          agentSide(seen.agent ?? {}, now),
+        )
+      : null,
+  );
+}
+
+function storeSide(seen, now) {
+  return side("The store says", badge(seen.status), facts([["Since", ago(seen.updated_at, now)]]));
+}
+
+function backendSide({ state = "unknown", detail, since, limits = {} }, now) {
+  const held = Object.entries(limits).map(([name, value]) => [capitalized(name), String(value)]);
+  return side(
+    "The machine says",
+    plainBadge(state, state === "running" ? "good" : "idle"),
+    detail ? h("p", { class: "small" }, detail) : null,
+    facts([["Since", since ? ago(since, now) : null], ...held]),
+  );
+}
+
+function agentSide({ connected, version, last_activity: activity }, now) {
+  return side(
+    "Its agent says",
+    plainBadge(connected ? "connected" : "not connected", connected ? "good" : "idle"),
+    facts([
+      ["Version", version],
+      ["Last activity", activity ? [activity.kind, ", ", ago(activity.at, now)] : null],
+    ]),
+  );
+}
+
+/** `loader` holds the answer of /v1/why; the card shows only where there is something to tell. */
+export function whyCard({ data }, now) {
+  const because = data?.because ?? [];
+  const next = data?.next ?? [];
+  if (!because.length && !next.length) return null;
+  return card(
+    "Why, and what next",
+    h(
+      "ul",
+      { class: "plain-list" },
+      because.map((text, index) => h("li", { key: index }, sentence(text))),
+    ),
+    next.length
+      ? h(
+          "ul",
+          { class: "plain-list next" },
+          next.map((step, index) => nextStep(step, index, now)),
+        )
+      : null,
+  );
+}
+
+function nextStep({ what, at }, index, now) {
+  return h("li", { key: index }, icon("right"), h("span", null, what, at ? [" ", ago(at, now)] : null));
+}
+
+export function runsCard({ data, error }, id, now) {
+  const all = h("a", { href: href(["runs"], { resourceType: "workspace", resourceId: id }) }, "All runs");
+  const list = data?.length ? runsTable(data, now, { withResource: false }) : h("p", { class: "muted" }, "None.");
+  return card(["Recent runs", all], errorBox(error), data ? list : skeleton(2));
+}
+
+// A card with its title; `[title, beside]` puts something at the right of it.
+function card(heading, ...content) {
+  const [title, beside] = Array.isArray(heading) ? heading : [heading, null];
+  const id = `card-${title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  const head = h("h2", { id }, title);
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": id },
+    beside ? h("div", { class: "card-head" }, head, beside) : head,
+    content,
+  );
+}
+
+function side(title, ...content) {
+  return h("div", { class: "side" }, h("h3", null, title), content);
+}
+
+const kBadgeIcons = { good: "check", wait: "alert", idle: "dash" };
+
+function plainBadge(text, tone) {
+  return h("span", { class: `badge tone-${tone}` }, icon(kBadgeIcons[tone]), capitalized(text));
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "") + ".";

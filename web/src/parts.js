@@ -1,0 +1,245 @@
+// The small pieces that every page is made of.
+
+import { h } from "./dom.js";
+import { capitalized, fullTime, relative, spaced } from "./format.js";
+
+const kIcons = {
+  check: "M3.500 8.500 6.500 11.500 12.500 5",
+  cross: "M4.500 4.500 11.500 11.500M11.500 4.500 4.500 11.500",
+  play: "M5.500 3.800 12 8 5.500 12.200Z",
+  pause: "M5.500 4V12M10.500 4V12",
+  stop: "M4.500 4.500H11.500V11.500H4.500Z",
+  trash: "M3 4.500H13M6.500 4.500V3H9.500V4.500M4.500 4.500 5 13H11L11.500 4.500M6.800 7V10.700M9.200 7V10.700",
+  plus: "M8 3.500V12.500M3.500 8H12.500",
+  copy: "M6 5.500H12.500V12.500H6ZM10 5.500V3.500H3.500V10H6",
+  undo: "M6 3.500 3.500 6 6 8.500M3.500 6H9.500A3 3 0 0 1 9.500 12H7",
+  clock: "M8 4.800V8L10.200 9.600M8 2.500A5.500 5.500 0 1 1 8 13.500A5.500 5.500 0 0 1 8 2.500Z",
+  dash: "M4.500 8H11.500",
+  alert: "M8 5V8.700M8 10.900V11M8 2.200 14 13H2Z",
+  left: "M9.800 4 5.800 8 9.800 12",
+  right: "M6.200 4 10.200 8 6.200 12",
+};
+
+/** A line drawing that says nothing by itself: words stand beside it or in the label of its button. */
+export function icon(name) {
+  return h("svg", { class: "icon", viewBox: "0 0 16 16", "aria-hidden": "true" }, h("path", { d: kIcons[name] }));
+}
+
+export const spinner = () => h("span", { class: "spinner", "aria-hidden": "true" });
+
+// Every status of workspaces, runs and steps: how it looks. Never by colour alone.
+const kLooks = {
+  PROVISIONING: ["busy", null],
+  READY: ["good", "check"],
+  SUSPENDED: ["idle", "pause"],
+  ERROR: ["bad", "cross"],
+  pending: ["idle", "dash"],
+  running: ["busy", null],
+  waiting: ["wait", "clock"],
+  completed: ["good", "check"],
+  failed: ["bad", "cross"],
+  cancelled: ["idle", "cross"],
+  skipped: ["idle", "dash"],
+  compensating: ["undo", null],
+  compensated: ["undo", "undo"],
+  compensation_failed: ["bad", "alert"],
+};
+
+/** The colour family of a status: good, busy, wait, idle, bad or undo. */
+export const tone = (status) => (kLooks[status] ?? ["idle"])[0];
+export const statusIcon = (status) => {
+  const name = (kLooks[status] ?? ["idle", "dash"])[1];
+  return name ? icon(name) : spinner();
+};
+export function badge(status) {
+  return h(
+    "span",
+    { class: `badge tone-${tone(status)}`, "data-status": status },
+    statusIcon(status),
+    capitalized(spaced(status)),
+  );
+}
+
+/** "5 min ago", with the full time on hover; `none` where there is no time. */
+export function ago(iso, now, none = "–") {
+  if (!iso) return h("span", { class: "muted" }, none);
+  return h("time", { datetime: iso, title: fullTime(iso) }, relative(now - Date.parse(iso)));
+}
+
+/** An error as it is: message, code, request id, and what else the hub said. */
+export function errorBox(error, { title = null, onDismiss = null } = {}) {
+  if (!error) return null;
+  return h(
+    "div",
+    { class: "error-box", role: "alert" },
+    icon("alert"),
+    h(
+      "div",
+      { class: "error-text" },
+      h("p", null, title ? h("strong", null, `${title}: `) : null, error.message),
+      h(
+        "p",
+        { class: "small" },
+        h("code", null, error.code),
+        error.requestId ? [" · request ", h("code", null, error.requestId)] : null,
+      ),
+      error.details ? h("details", { class: "small" }, h("summary", null, "Details"), json(error.details)) : null,
+    ),
+    onDismiss
+      ? h("button", { type: "button", class: "plain", "aria-label": "Dismiss", onclick: onDismiss }, icon("cross"))
+      : null,
+  );
+}
+
+export function json(value) {
+  return h(
+    "pre",
+    { class: "json", tabindex: "0", role: "region", "aria-label": "Data" },
+    JSON.stringify(value, null, 2),
+  );
+}
+
+export function button(
+  label,
+  onclick,
+  { look = "", iconName = null, disabled = false, name = null, type = "button" } = {},
+) {
+  const content = [iconName ? icon(iconName) : null, label];
+  return h("button", { type, class: `button ${look}`.trim(), disabled, onclick, "aria-label": name }, content);
+}
+
+/** A command to be pasted into a terminal. */
+export function command(text, what, announce) {
+  const copy = async (event) => {
+    const control = event.currentTarget;
+    const done = await copyText(text, control.parentElement.querySelector("code"));
+    announce(done ? "Copied" : "Selected: press Ctrl+C to copy");
+    control.classList.toggle("copied", done);
+    setTimeout(() => control.classList.remove("copied"), 1500);
+  };
+  return h(
+    "div",
+    { class: "command" },
+    h("code", { tabindex: "0", role: "textbox", "aria-readonly": "true", "aria-label": what }, text),
+    h(
+      "button",
+      { type: "button", class: "plain copy", "aria-label": `Copy: ${what}`, title: "Copy", onclick: copy },
+      icon("copy"),
+      icon("check"),
+    ),
+  );
+}
+
+// The clipboard API exists only on https and localhost; elsewhere the text is selected and copied the old way.
+async function copyText(text, element) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    getSelection().selectAllChildren(element);
+    return document.execCommand("copy");
+  }
+}
+
+/** Rows of name and value. Values that are null are left out. */
+export function facts(rows) {
+  const shown = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
+  return h(
+    "dl",
+    { class: "facts" },
+    shown.map(([name, value]) => h("div", { key: name }, h("dt", null, name), h("dd", null, value))),
+  );
+}
+
+/** The heading of a page. Always built alike, so that it keeps focus while what stands beside it loads. */
+export function pageHead(title, beside = null, actions = null) {
+  return h(
+    "div",
+    { class: "page-head" },
+    h("div", { class: "title-row" }, h("h1", { tabindex: "-1" }, title), beside),
+    h("div", { class: "head-actions" }, actions),
+  );
+}
+
+export function backLink(target, text) {
+  return h("p", { class: "breadcrumb" }, h("a", { href: target }, icon("left"), text));
+}
+
+export function emptyState(title, text, ...more) {
+  return h("div", { class: "empty" }, h("p", { class: "empty-title" }, title), h("p", { class: "muted" }, text), more);
+}
+
+/** Keeps the place of what is being loaded, so that nothing jumps when it comes. */
+export function skeleton(lines) {
+  const line = (_, index) => h("div", { class: "skeleton-line", key: index });
+  return h(
+    "div",
+    { class: "skeleton", "aria-busy": "true", "aria-label": "Loading", role: "group" },
+    Array.from({ length: lines }, line),
+  );
+}
+
+/** `columns`: {name, cell(row), look}. Roles are spelled out because on narrow screens rows are laid out as cards. */
+export function table(label, columns, rows, keyOf) {
+  const head = columns.map((column) =>
+    h(
+      "th",
+      { role: "columnheader", scope: "col", class: column.look },
+      column.hidden ? h("span", { class: "visually-hidden" }, column.name) : column.name,
+    ),
+  );
+  const body = rows.map((row) =>
+    h(
+      "tr",
+      { role: "row", key: keyOf(row), "data-row": keyOf(row) },
+      columns.map((column) =>
+        h(
+          "td",
+          { role: "cell", class: column.look, "data-label": column.hidden ? null : column.name },
+          column.cell(row),
+        ),
+      ),
+    ),
+  );
+  return h(
+    "div",
+    { class: "table-frame" },
+    h(
+      "table",
+      { role: "table", "aria-label": label },
+      h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
+      h("tbody", { role: "rowgroup" }, body),
+    ),
+  );
+}
+
+/** A labelled choice; `options` are [value, text] pairs. */
+export function choice(label, name, value, options, onchange) {
+  return h(
+    "label",
+    { class: "choice" },
+    h("span", null, label),
+    h(
+      "select",
+      { name, onchange: (event) => onchange(event.target.value), value },
+      options.map(([option, text]) => h("option", { value: option, key: option }, text)),
+    ),
+  );
+}
+
+/** Which part of a long list is shown, and the way to the rest; nothing when all of it is. `go(page)` changes it. */
+export function pager({ data, meta }, asked, go) {
+  const page = Number(asked) || 1;
+  const { hasMore, pageSize, total } = meta?.pagination ?? {};
+  if (!meta?.pagination || (page === 1 && !hasMore)) return null;
+  const first = (page - 1) * pageSize + 1;
+  const range = `${first}–${first + data.length - 1}` + (total ? ` of ${total}` : "");
+  const look = "small-button";
+  return h(
+    "nav",
+    { class: "pager", "aria-label": "Pages" },
+    button("Newer", () => go(page > 2 ? page - 1 : null), { look, iconName: "left", disabled: page === 1 }),
+    h("span", { class: "muted" }, range),
+    button("Older", () => go(page + 1), { look, iconName: "right", disabled: !hasMore }),
+  );
+}
