@@ -1,5 +1,3 @@
-#include "store/sqlite_database.h"
-
 #include <fcntl.h>
 
 #include <cerrno>
@@ -7,6 +5,7 @@
 
 #include "base/unique_fd.h"
 #include "store/commit_marker.h"
+#include "store/drivers.h"
 #include "store/errors.h"
 #include "store/file_lock.h"
 #include "store/group_writer.h"

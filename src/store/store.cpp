@@ -2,7 +2,7 @@
 
 #include <future>
 
-#include "store/sqlite_database.h"
+#include "store/drivers.h"
 
 namespace slipway::store {
 namespace {
@@ -59,6 +59,9 @@ void Database::read_and_wait(Work work) {
   wait_for([&](Done done) { read(std::move(work), std::move(done)); });
 }
 
-std::unique_ptr<Database> open(std::string_view url) { return open_sqlite(url); }
+std::unique_ptr<Database> open(std::string_view url) {
+  if (url.starts_with("postgres://") || url.starts_with("postgresql://")) return open_postgres(url);
+  return open_sqlite(url);
+}
 
 }  // namespace slipway::store

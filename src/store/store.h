@@ -132,8 +132,9 @@ inline constexpr std::size_t kQueueMax = 50'000;
 // How many writes share one transaction at most: beyond it latency grows and throughput does not.
 inline constexpr std::size_t kGroupMax = 512;
 
-// `url` is a file path for SQLite, or postgres://… Opens it, takes the migration lock, and brings the schema up to date.
-// Throws STORE_UNAVAILABLE, or MIGRATION_MISMATCH when an applied migration differs from ours or is unknown to us.
+// `url` is a file path for SQLite, or postgres://… Opens it, takes the migration lock, and brings the schema up to
+// date. Throws STORE_UNAVAILABLE, or MIGRATION_MISMATCH when an applied migration differs from ours or is unknown to
+// us.
 std::unique_ptr<Database> open(std::string_view url);
 
 }  // namespace slipway::store

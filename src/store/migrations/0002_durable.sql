@@ -6,6 +6,7 @@ CREATE TABLE runs (
   resource_type TEXT NOT NULL,
   resource_id TEXT NOT NULL,
   triggered_by TEXT NOT NULL,
+  owner_id TEXT NOT NULL,
   input TEXT NOT NULL,
   output TEXT,
   error_code TEXT,
@@ -21,6 +22,7 @@ CREATE TABLE runs (
 -- Recovery reads this one: its size is that of the live work, whatever the history.
 CREATE INDEX runs_live ON runs (id) WHERE completed_at IS NULL;
 CREATE INDEX runs_by_resource ON runs (resource_id, id);
+CREATE INDEX runs_by_owner ON runs (owner_id, id);
 CREATE INDEX runs_by_type ON runs (type, id);
 
 CREATE TABLE run_events (

@@ -1,0 +1,219 @@
+#include "store/postgres_connection.h"
+
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <cerrno>
+
+#include "store/errors.h"
+#include "store/postgres_errors.h"
+#include "store/postgres_values.h"
+
+namespace slipway::store {
+namespace {
+
+// The program has some hundred statements; more means that somebody builds them anew each time.
+constexpr std::size_t kStatementsMax = 1'000;
+// Statements of one pipeline: more do not save round trips worth counting, and their results wait in memory.
+constexpr std::size_t kPipelineMax = 256;
+
+std::string trimmed(std::string_view message) {
+  while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.remove_suffix(1);
+  return std::string(message);
+}
+
+// What the address in the URL sets goes before what stands in front of it, and after it what must not be changed.
+pg_conn* connect(const std::string& url, const std::string& name, PostgresMode mode) {
+  const std::string connect_seconds = std::to_string(kConnectTimeout.count() / 1000);
+  const std::string unacknowledged_ms = std::to_string(kAnswerTimeout.count());
+  const char* const target = mode == PostgresMode::write ? "read-write" : "any";
+  const char* const keys[] = {"connect_timeout",     "tcp_user_timeout",     "keepalives_idle",
+                              "keepalives_interval", "target_session_attrs", "dbname",
+                              "application_name",    "client_encoding",      nullptr};
+  const char* const values[] = {connect_seconds.c_str(),
+                                unacknowledged_ms.c_str(),
+                                "10",
+                                "5",
+                                target,
+                                url.c_str(),
+                                name.c_str(),
+                                "UTF8",
+                                nullptr};
+  return PQconnectdbParams(keys, values, 1);
+}
+
+void ignore_notice(void*, const pg_result*) {}
+
+}  // namespace
+
+void PostgresConnection::FreeResult::operator()(pg_result* result) const { PQclear(result); }
+
+PostgresConnection::PostgresConnection(const std::string& url, const std::string& name, PostgresMode mode)
+    : connection_(connect(url, name, mode)), mode_(mode) {
+  try {
+    if (PQstatus(connection_) != CONNECTION_OK) fail_lost();
+    PQsetNoticeReceiver(connection_, ignore_notice, nullptr);
+    require(PQsetnonblocking(connection_, 1) == 0);
+    require(PQenterPipelineMode(connection_));
+    const std::string patience = std::to_string(kStatementTimeout.count());
+    run_script("SET statement_timeout = " + patience + "; SET idle_in_transaction_session_timeout = " + patience);
+  } catch (...) {
+    PQfinish(connection_);
+    throw;
+  }
+}
+
+PostgresConnection::~PostgresConnection() { PQfinish(connection_); }
+
+Rows PostgresConnection::query(std::string_view sql, std::span<const Parameter> parameters) {
+  send_deferred();
+  send(sql, parameters, false);
+  return rows_of(round_trip().get());
+}
+
+std::int64_t PostgresConnection::execute(std::string_view sql, std::span<const Parameter> parameters) {
+  send_deferred();
+  send(sql, parameters, false);
+  return changed_rows(round_trip().get());
+}
+
+void PostgresConnection::execute_many(std::string_view sql, std::size_t columns,
+                                      std::span<const Parameter> parameters) {
+  while (!parameters.empty()) {
+    send_deferred();
+    for (std::size_t i = 0; i < kPipelineMax && !parameters.empty(); ++i, parameters = parameters.subspan(columns))
+      send(sql, parameters.first(columns), false);
+    round_trip();
+  }
+}
+
+void PostgresConnection::defer(std::string_view sql, std::vector<Parameter> parameters) {
+  deferred_.push_back({sql, std::move(parameters)});
+}
+
+void PostgresConnection::run_script(const std::string& sql) {
+  SLIPWAY_ASSERT(deferred_.empty() && expected_.empty());
+  require(PQexitPipelineMode(connection_));
+  const Result result(PQexec(connection_, sql.c_str()));
+  const ExecStatusType status = PQresultStatus(result.get());
+  if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) {
+    if (PQstatus(connection_) == CONNECTION_OK) PQenterPipelineMode(connection_);
+    fail(result.get(), sql);
+  }
+  require(PQenterPipelineMode(connection_));
+}
+
+bool PostgresConnection::commit() {
+  send_deferred();
+  send("COMMIT", {}, false);
+  const Result result = round_trip();
+  doomed_ = false;
+  return std::string_view(PQcmdStatus(result.get())) == "COMMIT";
+}
+
+void PostgresConnection::rollback() noexcept {
+  deferred_.clear();
+  if (!lost_ && PQtransactionStatus(connection_) != PQTRANS_IDLE) {
+    try {
+      execute("ROLLBACK");
+    } catch (const base::Error&) {
+      lost_ = true;  // the server rolls back what a closed connection leaves
+    }
+  }
+  doomed_ = false;
+}
+
+PostgresConnection::Statement& PostgresConnection::statement_for(std::string_view sql) {
+  auto& slot = statements_[Key{sql.data(), sql.size()}];
+  // The address of a text that was built, not written as a literal, may have held another one before.
+  if (!slot || slot->sql != sql)
+    slot = std::make_unique<Statement>(Statement{"s" + std::to_string(++statements_made_), std::string(sql)});
+  return *slot;
+}
+
+void PostgresConnection::send(std::string_view sql, std::span<const Parameter> parameters, bool is_deferred) {
+  Statement& statement = statement_for(sql);
+  const bool is_on_its_way =
+      std::ranges::any_of(expected_, [&](const Expected& e) { return e.statement == &statement && e.is_preparation; });
+  if (!statement.prepared && !is_on_its_way) {
+    require(PQsendPrepare(connection_, statement.name.c_str(), statement.sql.c_str(), 0, nullptr));
+    expected_.push_back({&statement, true, is_deferred});
+  }
+  const TextParameters texts(parameters);
+  require(PQsendQueryPrepared(connection_, statement.name.c_str(), texts.size(), texts.data(), nullptr, nullptr, 0));
+  expected_.push_back({&statement, false, is_deferred});
+}
+
+void PostgresConnection::send_deferred() {
+  if (lost_) fail_lost();
+  if (statements_.size() > kStatementsMax) {
+    statements_.clear();
+    if (PQtransactionStatus(connection_) != PQTRANS_INERROR) send("DEALLOCATE ALL", {}, true);
+  }
+  for (const Deferred& deferred : deferred_) send(deferred.sql, deferred.parameters, true);
+  deferred_.clear();
+}
+
+// Ends the pipeline and reads what it answered: the last result, or the first failure.
+PostgresConnection::Result PostgresConnection::round_trip() {
+  require(PQpipelineSync(connection_));
+  const Deadline deadline = std::chrono::steady_clock::now() + kAnswerTimeout;
+  Result last, failure;
+  Expected failed{};
+  for (; !expected_.empty(); expected_.pop_front()) {
+    const Expected expected = expected_.front();
+    Result result = next_result(deadline);
+    const ExecStatusType status = PQresultStatus(result.get());
+    while (next_result(deadline)) {
+    }
+    if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
+      if (expected.is_preparation) expected.statement->prepared = true;
+      last = std::move(result);
+    } else if (status != PGRES_PIPELINE_ABORTED && !failure) {
+      failure = std::move(result);
+      failed = expected;
+    }
+  }
+  const Result sync = next_result(deadline);
+  if (failure) {
+    doomed_ = doomed_ || failed.is_deferred;
+    fail(failure.get(), failed.statement->sql);
+  }
+  return last;
+}
+
+// Null at the end of one statement's results.
+PostgresConnection::Result PostgresConnection::next_result(Deadline deadline) {
+  while (PQisBusy(connection_)) wait_for_socket(deadline);
+  return Result(PQgetResult(connection_));
+}
+
+void PostgresConnection::wait_for_socket(Deadline deadline) {
+  const int unsent = PQflush(connection_);
+  if (unsent < 0) fail_lost();
+  const auto left = std::chrono::ceil<base::Duration>(deadline - std::chrono::steady_clock::now());
+  if (left.count() <= 0) fail_lost("no answer within " + base::format_duration(kAnswerTimeout));
+  pollfd socket{PQsocket(connection_), short(unsent ? POLLIN | POLLOUT : POLLIN), 0};
+  if (::poll(&socket, 1, int(left.count())) < 0 && errno != EINTR) fail_lost("poll failed");
+  if ((socket.revents & ~POLLOUT) != 0 && !PQconsumeInput(connection_)) fail_lost();
+}
+
+void PostgresConnection::require(int sent) {
+  if (!sent) fail_lost();
+}
+
+void PostgresConnection::fail_lost(std::string_view reason) {
+  lost_ = true;
+  expected_.clear();
+  deferred_.clear();
+  throw store_unavailable(reason.empty() ? trimmed(PQerrorMessage(connection_)) : std::string(reason));
+}
+
+void PostgresConnection::fail(const pg_result* result, std::string_view sql) {
+  const PostgresFailure failure = translate(result, sql, mode_ == PostgresMode::write);
+  lost_ = lost_ || failure.loses_connection || PQstatus(connection_) != CONNECTION_OK;
+  doomed_ = doomed_ || failure.dooms_transaction;
+  throw failure.error;
+}
+
+}  // namespace slipway::store

@@ -1,0 +1,51 @@
+#include "store/commit_marker.h"
+#include "store/drivers.h"
+#include "store/group_writer.h"
+#include "store/migrations.h"
+#include "store/postgres_session.h"
+#include "store/reader_pool.h"
+
+namespace slipway::store {
+namespace {
+
+constexpr std::size_t kReaders = 4;
+
+class PostgresDatabase final : public Database {
+ public:
+  PostgresDatabase(std::string url, Patience patience)
+      : url_(std::move(url)),
+        name_(make_writer_name()),
+        prepared_(prepare(url_)),
+        writer_([this] { return std::make_unique<PostgresSession>(url_, name_); },
+                {.writer = name_, .give_up_after = patience.give_up_after}),
+        readers_([this] { return std::make_unique<PostgresReadSession>(url_); },
+                 {.threads = kReaders, .give_up_after = patience.give_up_after}) {}
+
+  void write(Work work, Done done) override { writer_.write(std::move(work), std::move(done)); }
+  void read(Work work, Done done) override { readers_.read(std::move(work), std::move(done)); }
+  Dialect dialect() const override { return Dialect::postgres; }
+  Statistics statistics() const override { return writer_.statistics(); }
+
+ private:
+  static bool prepare(const std::string& url) {
+    PostgresConnection connection(url, "slipway migration", PostgresMode::write);
+    PostgresMigrationSession session(connection);
+    migrate(session, embedded_migrations());
+    forget_old_markers(connection);
+    return true;
+  }
+
+  const std::string url_;
+  const std::string name_;
+  const bool prepared_;
+  GroupWriter writer_;
+  ReaderPool readers_;
+};
+
+}  // namespace
+
+std::unique_ptr<Database> open_postgres(std::string_view url, Patience patience) {
+  return std::make_unique<PostgresDatabase>(std::string(url), patience);
+}
+
+}  // namespace slipway::store
