@@ -102,6 +102,7 @@ RunRecord Engine::make_record(StartRequest request) {
           std::move(request.resource_type),
           std::move(request.resource_id),
           std::move(request.triggered_by),
+          std::move(request.owner_id),
           std::move(request.input),
           clock_.now()};
 }

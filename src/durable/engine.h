@@ -38,6 +38,7 @@ struct StartRequest {
   std::string resource_type;
   std::string resource_id;
   std::string triggered_by;
+  std::string owner_id;
   json::Value input;
 };
 

@@ -28,7 +28,8 @@ struct RunRecord {
   std::string type;
   std::string resource_type;
   std::string resource_id;
-  std::string triggered_by;
+  std::string triggered_by;  // who asked
+  std::string owner_id;      // who may see it
   json::Value input;
   Instant started_at;
 };

@@ -21,12 +21,18 @@ constexpr std::size_t kEventColumns = 6;
 
 #define RUN_COLUMNS                                                                                               \
   "SELECT id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, " \
-  "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at FROM runs "
+  "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at, owner_id FROM runs "
 
 Row to_row(const store::Row& row) {
   Row run;
-  run.record = {RunId(row.text(0)), row.text(1), row.text(3), row.text(4), row.text(5), json::parse_value(row.text(6)),
-                row.instant(13)};
+  run.record = {.id = RunId(row.text(0)),
+                .type = row.text(1),
+                .resource_type = row.text(3),
+                .resource_id = row.text(4),
+                .triggered_by = row.text(5),
+                .owner_id = row.text(16),
+                .input = json::parse_value(row.text(6)),
+                .started_at = row.instant(13)};
   run.status = value_of<RunStatus>(row.text(2));
   if (const auto output = row.text_or_null(7)) run.output = json::parse_value(*output);
   if (const auto code = row.text_or_null(8))
@@ -51,7 +57,7 @@ std::vector<Row> to_rows(const store::Rows& rows) {
   "WHERE ($1 IS NULL OR type = $1) AND ($2 IS NULL OR resource_type = $2) "                                   \
   "AND ($3 IS NULL OR resource_id = $3) AND ($4 IS NULL OR triggered_by = $4) "                               \
   "AND ($5 IS NULL OR status = $5) AND ($6 IS NULL OR started_at >= $6) AND ($7 IS NULL OR started_at < $7) " \
-  "AND ($8 IS NULL OR triggered_by = $8) "
+  "AND ($8 IS NULL OR owner_id = $8) "
 
 std::vector<store::Parameter> filter_parameters(const Filter& filter) {
   return {filter.type,
@@ -61,16 +67,16 @@ std::vector<store::Parameter> filter_parameters(const Filter& filter) {
           filter.status ? store::Parameter(name_of(*filter.status)) : store::Parameter(std::nullopt),
           filter.since,
           filter.until,
-          filter.visible_to};
+          filter.owner_id};
 }
 
 }  // namespace
 
 void insert_run(store::Transaction& tx, const RunRecord& record) {
   tx.execute(
-      "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, input, started_at) "
-      "VALUES ($1, $2, 'running', $3, $4, $5, $6, $7)",
-      {record.id.str(), record.type, record.resource_type, record.resource_id, record.triggered_by,
+      "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, owner_id, input, started_at) "
+      "VALUES ($1, $2, 'running', $3, $4, $5, $6, $7, $8)",
+      {record.id.str(), record.type, record.resource_type, record.resource_id, record.triggered_by, record.owner_id,
        json::print_value(record.input), record.started_at});
   const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
   append(tx, {{&record.id, &first}});

@@ -47,8 +47,7 @@ struct Filter {
   std::optional<std::string> type, resource_type, resource_id, triggered_by;
   std::optional<RunStatus> status;
   std::optional<Instant> since, until;  // on the start
-  // Only runs on resources of this owner's workspaces or triggered by them; empty for everything (an admin).
-  std::optional<std::string> visible_to;
+  std::optional<std::string> owner_id;  // empty: everyone's, for an admin
   std::string before;  // cursor: ids smaller than this; empty for the newest
   std::int64_t offset = 0;
   std::int64_t limit = 50;

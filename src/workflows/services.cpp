@@ -1,0 +1,51 @@
+#include "workflows/services.h"
+
+#include "base/digest.h"
+#include "fleet/identity.h"
+
+namespace slipway::workflows {
+
+using fleet::Scope;
+
+fleet::Workspace Services::workspace(const WorkspaceId& id) const {
+  std::optional<fleet::Workspace> found;
+  database.read_and_wait(
+      [&](store::Transaction& tx) { found = fleet::get(tx, Scope::everything("a run on this workspace"), id); });
+  return *std::move(found);
+}
+
+providers::Provider& Services::provider_of(const fleet::Workspace& workspace) const {
+  return providers.get(workspace.provider);
+}
+
+base::Secret Services::agent_token(const WorkspaceId& id, const RunId& run) const {
+  return base::Secret("slat_" + sealer.derive("agent-token/" + id.str() + "/" + run.str()).reveal());
+}
+
+void Services::issue_agent_token(store::Transaction& tx, const WorkspaceId& id, const RunId& run) const {
+  fleet::set_agent_token(tx, id, fleet::hash_of(agent_token(id, run)));
+}
+
+providers::MachineSpec Services::machine_spec(const fleet::Workspace& workspace, const RunId& run) const {
+  std::string sealed;
+  database.read_and_wait([&](store::Transaction& tx) { sealed = fleet::sealed_environment(tx, workspace.id); });
+  const auto url = hub_urls.find(workspace.provider);
+  SLIPWAY_ASSERT(url != hub_urls.end());
+  return {.name = workspace.instance_name,
+          .machine_type = workspace.machine_type,
+          .image_tag = workspace.image_tag,
+          .zone = workspace.zone,
+          .labels = {{"slipway-workspace", workspace.id.str()}, {"slipway-owner", workspace.owner_id.str()}},
+          .environment = json::parse<std::map<std::string, std::string>>(sealer.unseal(sealed).reveal()),
+          .hub_url = url->second,
+          .agent_token = agent_token(workspace.id, run)};
+}
+
+void fail_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) {
+  std::string message = end.failure.message;
+  if (!end.step.empty()) message = end.step + ": " + message;
+  if (end.needs_attention) message += " (and something could not be undone: it needs a person)";
+  fleet::fail(tx, request.workspace_id, end.run, {end.failure.code, message}, end.at);
+}
+
+}  // namespace slipway::workflows

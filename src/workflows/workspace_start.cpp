@@ -1,0 +1,38 @@
+#include "workflows/workspace_start.h"
+
+namespace slipway::workflows {
+
+using namespace std::chrono_literals;
+using durable::Attempt;
+using durable::every;
+
+std::vector<std::string> WorkspaceStart::outline() {
+  return {"issue-agent-token", "start-machine", "wait-until-ready", "finish"};
+}
+
+durable::Run<> WorkspaceStart::operator()(durable::Context& run, WorkspaceRequest request) const {
+  Services& services = services_;
+  const WorkspaceId id = request.workspace_id;
+  const RunId run_id = run.id();
+
+  co_await run.transaction("issue-agent-token",
+                           [&](store::Transaction& tx) { services.issue_agent_token(tx, id, run_id); });
+  co_await run.step("start-machine", durable::retry::cloud(), [&](Attempt& attempt) {
+    const auto workspace = services.workspace(id);
+    auto& provider = services.provider_of(workspace);
+    const auto spec = services.machine_spec(workspace, run_id);
+    // The observed state decides, not the recorded one: whatever is left of the machine, it runs in the end.
+    if (provider.status(workspace.instance_name).state == providers::MachineState::absent) {
+      provider.create(spec, attempt.stop());
+    } else {
+      provider.start(spec, attempt.stop());
+    }
+  });
+  co_await run.poll("wait-until-ready", every(1s).at_most(2min),
+                    [&] { return services.presence.is_ready_or_wait(id, run_id); });
+  co_await run.transaction("finish", [&](store::Transaction& tx) {
+    fleet::finish(tx, id, run_id, fleet::WorkspaceStatus::READY, services.clock.now());
+  });
+}
+
+}  // namespace slipway::workflows
