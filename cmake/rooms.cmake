@@ -21,6 +21,9 @@ elseif(SLIPWAY_SANITIZER STREQUAL "thread")
   target_link_options(slipway_options INTERFACE -fsanitize=thread)
 endif()
 
+# libcurl and libpq bring the shared OpenSSL: without this they would run on half of ours and half of theirs.
+target_link_options(slipway_options INTERFACE -Wl,--exclude-libs,libssl.a:libcrypto.a)
+
 find_program(LLD ld.lld-19)
 if(LLD)
   target_link_options(slipway_options INTERFACE -fuse-ld=lld-19)

@@ -30,11 +30,11 @@ class AsioLoop final : public base::EventLoop {
   std::shared_ptr<State> state_;
 };
 
-// Threads for calls that block. Starts with none, keeps up to `threads_kept` idle ones, and grows to `threads_max`
-// while all are busy; beyond that, tasks queue. The destructor runs what is queued, then joins.
+// Threads for calls that block. Starts with `threads` and grows to `threads_max` while all are busy; beyond that, tasks
+// queue. A worker's task must not call `run` during destruction, which runs what is queued and joins.
 class WorkerPool final : public base::Workers {
  public:
-  explicit WorkerPool(std::size_t threads_kept, std::size_t threads_max = 64);
+  explicit WorkerPool(std::size_t threads, std::size_t threads_max = 64);
   ~WorkerPool() override;
 
   void run(base::Task task) override;

@@ -96,6 +96,7 @@ class Logger {
   void reopen() const;  // after the file was moved away
 
  private:
+  friend Logger silent_logger();
   struct Shared;
   Logger(std::shared_ptr<Shared> shared, std::string fixed);
   std::shared_ptr<Shared> shared_;

@@ -1,0 +1,3 @@
+// Beast's and Asio SSL's function bodies, compiled once here instead of in every file that includes them.
+#include <boost/asio/ssl/impl/src.hpp>
+#include <boost/beast/src.hpp>
