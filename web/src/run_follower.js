@@ -4,6 +4,7 @@ import { Loader } from "./loader.js";
 import { EventFeed } from "./sse.js";
 
 const kPollMs = 2_000; // while the stream is down
+const kJournalPage = 200; // the most that the hub gives at once
 const kEnded = new Set(["completed", "failed", "cancelled"]);
 
 export const runHasEnded = (run) => kEnded.has(run?.status);
@@ -31,7 +32,7 @@ export class RunFollower {
     this.#loader = new Loader((signal) => api.get(this.#path(), { signal }), onChange);
     this.#feed = new EventFeed(api, this.#path("/events"), {
       onEvent: (event) => this.#arrived(event),
-      onState: (state) => this.#pollWhile(state === "retrying" || state === "refused"),
+      onState: (state) => this.#pollWhile(state === "retrying"),
       onEnd: () => this.#streamEnded(),
     });
     this.#watchVisibility();
@@ -85,13 +86,21 @@ export class RunFollower {
   async #pollOnce() {
     await this.#loader.refresh();
     try {
-      const { data } = await this.#api.get(this.#path("/events"), { query: { limit: 200 } });
-      for (const event of data) this.#events.set(event.seq, event);
+      await this.#loadJournal();
       this.#onChange();
       if (runHasEnded(this.run)) this.#pollWhile(false);
     } catch (error) {
       if (!error.code) throw error; // what the hub refuses is shown by the loader's own error
     }
+  }
+
+  async #loadJournal() {
+    let cursor = null;
+    do {
+      const { data, meta } = await this.#api.get(this.#path("/events"), { query: { limit: kJournalPage, cursor } });
+      for (const event of data) this.#events.set(event.seq, event);
+      cursor = meta?.pagination?.nextCursor;
+    } while (cursor);
   }
 
   #onVisibility = () => {

@@ -42,7 +42,11 @@ function axis({ length }) {
       "div",
       { class: "axis-track" },
       ticks.map((at) =>
-        h("span", { class: "tick", key: at, style: { left: percent(at / length) } }, h("span", null, tickText(at))),
+        h(
+          "span",
+          { class: at / length > 0.95 ? "tick at-end" : "tick", key: at, style: { left: percent(at / length) } },
+          h("span", null, tickText(at)),
+        ),
       ),
     ),
   );
