@@ -54,8 +54,8 @@ if(SLIPWAY_TESTS)
 endif()
 
 # slipway_room(NAME [DEPENDS rooms and libraries...]): src/NAME becomes slipway_NAME; its *_test.cpp files become the
-# program test_NAME, whose tests carry the label `unit`. What is in its testing/ folder becomes slipway_NAME_testing, for
-# the tests of this room and of all rooms above it.
+# program test_NAME, whose tests carry the label `unit`, or `simulation` if that is their suite's name. What is in its
+# testing/ folder becomes slipway_NAME_testing, for the tests of this room and of all rooms above it.
 function(slipway_room name)
   cmake_parse_arguments(ROOM "" "" "DEPENDS;EXCLUDE" ${ARGN})
   string(REPLACE "/" "_" target ${name})
@@ -86,7 +86,11 @@ function(slipway_room name)
     add_executable(test_${target} ${tests})
     target_link_libraries(test_${target} PRIVATE slipway_${target}_testing GTest::gtest GTest::gmock GTest::gtest_main)
     target_precompile_headers(test_${target} REUSE_FROM slipway_base)
-    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST PROPERTIES LABELS unit TIMEOUT 120)
+    # Suites named Simulation… are a floor of their own: thousands of seeds take their time.
+    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "-Simulation*"
+                         PROPERTIES LABELS unit TIMEOUT 120)
+    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "Simulation*"
+                         TEST_LIST simulations_of_${target} PROPERTIES LABELS simulation TIMEOUT 900)
   endif()
 endfunction()
 
