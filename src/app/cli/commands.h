@@ -1,0 +1,26 @@
+#pragma once
+// The groups of commands, each in a file of its own; `add_…` hangs them on the program.
+
+#include <string>
+
+#include "app/cli/invocation.h"
+
+namespace slipway::app::cli {
+
+void add_workspace_commands(CLI::App& app, Invocation& invocation);  // workspace create|list|show|stop|start|delete|…
+void add_session_commands(CLI::App& app, CLI::App& workspace, Invocation& invocation);  // ssh, exec: at both places
+void add_copy_command(CLI::App& app, Invocation& invocation);                           // cp
+void add_ssh_config_command(CLI::App& app, Invocation& invocation);                     // ssh-config
+void add_run_commands(CLI::App& app, Invocation& invocation);         // runs list|show|watch|events|cancel
+void add_hub_commands(CLI::App& app, Invocation& invocation);         // why, status, version
+void add_key_commands(CLI::App& app, Invocation& invocation);         // key create|list|delete
+void add_completion_commands(CLI::App& app, Invocation& invocation);  // completion, and what it calls back
+
+// Shows a run until it ends, on stderr, or on stdout for `runs watch`; with --output json only its end is printed by
+// the caller. Ctrl-C leaves the run going and says so. Returns the run as the API answered it.
+json::Value watch_run(Invocation& invocation, const std::string& run_id, std::ostream& out, bool out_is_terminal);
+
+// The id of a workspace to open a session with; one that is stopped or suspended is a conflict.
+std::string running_workspace(HubClient& hub, const std::string& name_or_id);
+
+}  // namespace slipway::app::cli

@@ -1,0 +1,93 @@
+// why, status, version.
+
+#include <CLI/CLI.hpp>
+#include <ostream>
+
+#include "app/cli/commands.h"
+#include "app/cli/table.h"
+#include "app/cli/views.h"
+#include "app/version.h"
+#include "net/http.h"
+
+namespace slipway::app::cli {
+
+namespace {
+
+void print_why(const Invocation& invocation, const WhyView& why) {
+  const Style style = invocation.out_style();
+  std::ostream& out = invocation.world.out;
+  out << printable(why.kind) << ' ' << style.bold(printable(why.id)) << " is " << style.status(printable(why.state))
+      << '\n';
+  for (const std::string& reason : why.because) out << "  because " << printable(reason) << '\n';
+  for (const NextView& next : why.next) {
+    out << "  next: " << printable(next.what);
+    if (next.at) {
+      const base::Duration ahead = *next.at - invocation.world.clock.now();
+      out << (ahead.count() > 0 ? " in " + base::format_duration(ahead) : " now") << " ("
+          << base::format_rfc3339(*next.at) << ")";
+    }
+    out << '\n';
+  }
+}
+
+void add_why(CLI::App& app, Invocation& invocation) {
+  auto id = std::make_shared<std::string>();
+  CLI::App& command =
+      add_command(app, invocation, "why", "Explain why a workspace or run is as it is, and what happens next",
+                  "  slipway why hello\n  slipway why run_01jh2k7v5m8q3w9x4y6z0abcde", [&invocation, id] {
+                    HubClient& hub = invocation.hub();
+                    const std::string resolved = id->starts_with("run_") ? *id : hub.resolve_workspace(*id);
+                    const json::Value why = hub.get("/v1/why/" + net::percent_encode(resolved));
+                    if (invocation.wants_json())
+                      invocation.print_json(why);
+                    else
+                      print_why(invocation, read_view<WhyView>(why));
+                    return kOk;
+                  });
+  command.add_option("workspace", *id, "name or id of a workspace, or id of a run")
+      ->required()
+      ->type_name(kWorkspaceName);
+}
+
+void add_status(CLI::App& app, Invocation& invocation) {
+  add_command(app, invocation, "status", "Which hub, is it well, who am I",
+              "  slipway status\n  slipway status --url http://hub.example:8080", [&invocation] {
+                HubClient& hub = invocation.hub();
+                const json::Value health = hub.get("/health");
+                const json::Value me = hub.get("/v1/me");
+                if (invocation.wants_json()) {
+                  invocation.print_json(json::Object{{"url", hub.address().url}, {"health", health}, {"me", me}});
+                  return kOk;
+                }
+                const auto user = read_view<MeView>(me);
+                const json::Value* version = health.is_object() ? health.get_object().if_contains("version") : nullptr;
+                Facts facts;
+                facts.add("Hub", hub.address().url);
+                facts.add("Health", invocation.out_style().green("ok"));
+                if (version != nullptr && version->is_string()) facts.add("Version", printable(version->get_string()));
+                if (hub.address().data_dir) facts.add("Data", hub.address().data_dir->string());
+                facts.add("You", printable(user.name + " (" + user.user_id + ", " + user.role + ")"));
+                facts.print(invocation.world.out, invocation.out_style());
+                return kOk;
+              });
+}
+
+void add_version(CLI::App& app, Invocation& invocation) {
+  add_command(app, invocation, "version", "Print the version of this program", "  slipway version", [&invocation] {
+    if (invocation.wants_json())
+      invocation.print_json(json::Object{{"version", kVersion}});
+    else
+      invocation.world.out << "slipway " << kVersion << '\n';
+    return kOk;
+  });
+}
+
+}  // namespace
+
+void add_hub_commands(CLI::App& app, Invocation& invocation) {
+  add_why(app, invocation);
+  add_status(app, invocation);
+  add_version(app, invocation);
+}
+
+}  // namespace slipway::app::cli

@@ -1,0 +1,191 @@
+#include "app/cli/run_progress.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "net/http.h"
+
+namespace slipway::app::cli {
+
+namespace {
+
+constexpr std::array<std::string_view, 10> kSpinner{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
+
+std::string step_mark(std::string_view status, int frame, const Style& style) {
+  if (status == "completed" || status == "compensated") return style.green("✓");
+  if (status == "failed" || status == "compensation_failed") return style.red("✗");
+  if (status == "cancelled") return style.red("–");
+  if (status == "pending" || status == "skipped") return style.dim("·");
+  return style.cyan(kSpinner[std::size_t(frame) % kSpinner.size()]);
+}
+
+bool is_under_way(const StepView& step) {
+  return step.status == "running" || step.status == "waiting" || step.status == "compensating";
+}
+
+std::string elapsed(const StepView& step, base::Instant now) {
+  if (step.duration_ms) return base::format_duration(*step.duration_ms);
+  if (!is_under_way(step) || !step.started_at || now < *step.started_at) return {};
+  // Tenths are enough for what is still counting; more only flickers.
+  return base::format_duration((now - *step.started_at) / 100 * 100);
+}
+
+std::string describe(const ErrorView& error) {
+  if (error.message.empty()) return printable(error.code);
+  return printable(error.code + ": " + error.message);
+}
+
+// What a person should know of the step besides its name: repeated attempts, what went wrong, what comes next.
+std::string remark(const StepView& step, base::Instant now) {
+  std::string text;
+  const auto append = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (step.status == "compensating") append("undoing");
+  if (step.status == "compensated") append("undone");
+  if (step.status == "compensation_failed") append("could not be undone");
+  if (step.status == "cancelled" || step.status == "skipped") append(step.status);
+  if (step.attempts.value_or(1) > 1) append("attempt " + std::to_string(*step.attempts));
+  if (step.next_attempt_at && is_under_way(step) && *step.next_attempt_at > now)
+    append("next in " + base::format_duration((*step.next_attempt_at - now) / 100 * 100));
+  if (step.error) append(describe(*step.error));
+  return text;
+}
+
+std::size_t name_width(const RunView& run) {
+  std::size_t width = 0;
+  for (const StepView& step : run.steps) width = std::max(width, display_width(printable(step.name)));
+  return width;
+}
+
+std::string padded(std::string text, std::size_t width) {
+  const std::size_t taken = display_width(text);
+  if (taken < width) text.append(width - taken, ' ');
+  return text;
+}
+
+const StepView* find_step(const std::optional<RunView>& run, const std::string& name) {
+  if (!run) return nullptr;
+  const auto found = std::ranges::find(run->steps, name, &StepView::name);
+  return found == run->steps.end() ? nullptr : &*found;
+}
+
+bool has_changed(const StepView* before, const StepView& after) {
+  if (before == nullptr) return after.status != "pending";
+  return before->status != after.status || before->attempts != after.attempts ||
+         (after.error && (!before->error || before->error->message != after.error->message));
+}
+
+}  // namespace
+
+std::vector<std::string> progress_lines(const RunView& run, base::Instant now, int frame, const Style& style,
+                                        std::size_t columns) {
+  constexpr std::size_t kTimeWidth = 7;
+  const std::size_t width = name_width(run);
+  const std::size_t before_remark = 2 + 2 + width + 2 + kTimeWidth + 2;
+  std::vector<std::string> lines;
+  for (const StepView& step : run.steps) {
+    const std::string name = padded(printable(step.name), width);
+    std::string line = "  " + step_mark(step.status, frame, style) + " ";
+    line += step.status == "pending" || step.status == "skipped" ? style.dim(name) : name;
+    line += "  " + style.dim(padded(elapsed(step, now), kTimeWidth)) + "  ";
+    if (before_remark < columns) {
+      const std::string text = fit(remark(step, now), columns - before_remark);
+      line += step.error && !is_under_way(step) ? style.red(text) : style.yellow(text);
+    }
+    line.erase(line.find_last_not_of(' ') + 1);
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::vector<std::string> progress_changes(const std::optional<RunView>& before, const RunView& after) {
+  std::vector<std::string> lines;
+  for (const StepView& step : after.steps) {
+    if (!has_changed(find_step(before, step.name), step)) continue;
+    std::string line = printable(step.name) + ": " + printable(step.status);
+    if (step.attempts.value_or(1) > 1) line += ", attempt " + std::to_string(*step.attempts);
+    if (step.duration_ms) line += " in " + base::format_duration(*step.duration_ms);
+    if (step.error) line += ", " + describe(*step.error);
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+std::string outcome_line(const RunView& run) {
+  std::string line = printable(run.type) + " " + printable(run.status);
+  if (run.error && run.error->step) line += " at " + printable(*run.error->step);
+  if (run.duration_ms)
+    line += (run.status == "completed" ? " in " : " after ") + base::format_duration(*run.duration_ms);
+  if (run.error) line += ": " + describe(*run.error);
+  return line;
+}
+
+void RunProgress::show(const RunView& run) {
+  if (in_place_) {
+    run_ = run;
+    draw();
+    return;
+  }
+  for (const std::string& line : progress_changes(run_, run)) out_ << line << '\n';
+  out_.flush();
+  run_ = run;
+}
+
+void RunProgress::tick() {
+  if (!in_place_ || !run_) return;
+  ++frame_;
+  draw();
+}
+
+void RunProgress::draw() {
+  const TerminalSize size = terminal_size(STDERR_FILENO);
+  std::vector<std::string> lines = progress_lines(*run_, clock_.now(), frame_, style_, std::size_t(size.columns));
+  // Lines that left the screen cannot be drawn over; the last ones are those that change.
+  const std::size_t room = std::size_t(std::max(size.rows - 1, 1));
+  if (lines.size() > room) lines.erase(lines.begin(), lines.end() - std::ptrdiff_t(room));
+  std::string text;
+  if (lines_drawn_ > 0) text += "\x1b[" + std::to_string(lines_drawn_) + "A";
+  for (const std::string& line : lines) text += "\r" + line + "\x1b[K\n";
+  text += "\x1b[J";
+  lines_drawn_ = lines.size();
+  out_ << text << std::flush;
+}
+
+json::Value follow_run(HubClient& hub, const base::Clock& clock, const std::string& run_id,
+                       const std::function<void(const RunView&)>& on_change, const std::function<void()>& on_tick) {
+  const std::string target = "/v1/workflows/runs/" + net::percent_encode(run_id);
+  json::Value latest;
+  const auto look = [&] {  // true while the run goes on
+    latest = hub.get(target, Patience::retry);
+    const RunView run = read_view<RunView>(latest);
+    on_change(run);
+    return !run.has_ended();
+  };
+  std::string last_event_id;
+  bool goes_on = look();
+  for (int attempt = 0; goes_on; ++attempt) {
+    try {
+      hub.stream(target + "/events", last_event_id,
+                 {.on_events =
+                      [&](const std::vector<net::ServerSentEvent>& events) {
+                        if (!events.back().id.empty()) last_event_id = events.back().id;
+                        attempt = 0;
+                        return goes_on = look();
+                      },
+                  .on_idle =
+                      [&] {
+                        on_tick();
+                        return true;
+                      }});
+    } catch (const base::Error& error) {
+      if (error.code() != kHubUnreachable && error.error_class() != base::ErrorClass::transient) throw;
+    }
+    if (!goes_on) break;
+    hub.wait_before_retry(clock.now(), attempt);
+    goes_on = look();  // throws when the hub stays away
+  }
+  return latest;
+}
+
+}  // namespace slipway::app::cli

@@ -1,0 +1,117 @@
+#pragma once
+// What the API answers (docs/api.md), as far as the command line shows it. Read leniently: a newer hub may say more.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace slipway::app::cli {
+
+struct ErrorView {
+  std::string code;
+  std::string message;
+  std::optional<std::string> step;
+};
+SLIPWAY_JSON_SNAKE(ErrorView, code, message, step)
+
+struct MetadataView {
+  std::optional<std::string> repo, branch, device_id;
+};
+SLIPWAY_JSON_SNAKE(MetadataView, repo, branch, device_id)
+
+struct WorkspaceView {
+  std::string id;
+  std::string name;
+  std::string owner_id;
+  std::string provider;
+  std::optional<std::string> instance_name, zone, image_tag, machine_type;
+  std::string status;
+  std::optional<base::Instant> last_connected_at;
+  std::optional<MetadataView> metadata;
+  std::optional<base::Instant> created_at;
+  std::optional<std::string> run_id;
+  std::optional<ErrorView> error;
+};
+SLIPWAY_JSON_SNAKE(WorkspaceView, id, name, owner_id, provider, instance_name, zone, image_tag, machine_type, status,
+                   last_connected_at, metadata, created_at, run_id, error)
+
+struct StepView {
+  std::string name;
+  std::string status;
+  std::optional<base::Instant> started_at;
+  std::optional<base::Duration> duration_ms;
+  std::optional<int> attempts;
+  std::optional<base::Instant> next_attempt_at;
+  std::optional<ErrorView> error;
+};
+SLIPWAY_JSON_CAMEL(StepView, name, status, started_at, duration_ms, attempts, next_attempt_at, error)
+
+struct RunView {
+  std::string id;
+  std::string type;
+  std::string status;
+  std::optional<std::string> resource_type, resource_id, triggered_by;
+  std::optional<base::Instant> started_at, completed_at;
+  std::optional<base::Duration> duration_ms;
+  std::optional<double> progress;
+  std::optional<ErrorView> error;
+  std::vector<StepView> steps;
+
+  bool has_ended() const { return status == "completed" || status == "failed" || status == "cancelled"; }
+};
+SLIPWAY_JSON_CAMEL(RunView, id, type, status, resource_type, resource_id, triggered_by, started_at, completed_at,
+                   duration_ms, progress, error, steps)
+
+struct AcceptedView {
+  std::optional<WorkspaceView> workspace;
+  RunView run;
+};
+SLIPWAY_JSON_CAMEL(AcceptedView, workspace, run)
+
+struct EventView {
+  std::int64_t seq = 0;
+  std::string type;
+  std::optional<base::Instant> at;
+  std::optional<std::string> step;
+  json::Value data;
+};
+SLIPWAY_JSON_CAMEL(EventView, seq, type, at, step, data)
+
+struct NextView {
+  std::string what;
+  std::optional<base::Instant> at;
+};
+SLIPWAY_JSON_CAMEL(NextView, what, at)
+
+struct WhyView {
+  std::string id;
+  std::string kind;
+  std::string state;
+  std::vector<std::string> because;
+  std::vector<NextView> next;
+};
+SLIPWAY_JSON_CAMEL(WhyView, id, kind, state, because, next)
+
+struct KeyView {
+  std::string id;
+  std::string name;
+  std::optional<std::string> user_id, role, key;
+  std::optional<base::Instant> created_at, last_used_at;
+};
+SLIPWAY_JSON_SNAKE(KeyView, id, name, user_id, role, key, created_at, last_used_at)
+
+struct MeView {
+  std::string user_id;
+  std::string name;
+  std::string role;
+};
+SLIPWAY_JSON_SNAKE(MeView, user_id, name, role)
+
+template <class View>
+View read_view(const json::Value& value) {
+  return json::from_value<View>(value, json::Mode::lenient);
+}
+
+}  // namespace slipway::app::cli
