@@ -18,7 +18,7 @@ using boost::system::error_code;
 
 // Models Asio's AsyncReadStream and AsyncWriteStream. One read and one write may be under way at a time. Shared by
 // whoever reads and whoever writes; it stays in place because TLS refers to the socket.
-class Transport {
+class Transport : public std::enable_shared_from_this<Transport> {
  public:
   using Socket = boost::asio::basic_stream_socket<boost::asio::generic::stream_protocol, Executor>;
   using TlsContext = boost::asio::ssl::context;

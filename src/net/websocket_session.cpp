@@ -14,7 +14,9 @@ namespace {
 // What a client may take for a large message, beyond the time for a small one: slower than any line in use.
 constexpr std::size_t kSlowestBytesPerSecond = 16 << 10;
 constexpr std::size_t kWriteBufferBytes = 16 << 10;  // clients mask in pieces of this size
-constexpr std::size_t kCloseReasonBytes = 123;       // RFC 6455 section 5.5
+constexpr base::Duration kDrainAtMost = std::chrono::seconds(2);
+constexpr std::size_t kDrainReadBytes = 16 << 10;
+constexpr std::size_t kCloseReasonBytes = 123;  // RFC 6455 section 5.5
 
 base::Error connection_closed() {
   return base::Error(base::ErrorClass::transient, "CONNECTION_CLOSED", "the WebSocket is closed");
@@ -42,6 +44,20 @@ class WebSocketFace final : public WebSocket {
 
 std::unique_ptr<WebSocket> wrap(std::shared_ptr<WebSocketSession> session) {
   return std::make_unique<WebSocketFace>(std::move(session));
+}
+
+Awaitable<void> drain_after_close(std::shared_ptr<Transport> transport, boost::beast::role_type role) {
+  if (role == boost::beast::role_type::server) transport->shut_down_sending();
+  Timer limit(transport->get_executor(), kDrainAtMost);
+  limit.async_wait([weak = std::weak_ptr(transport)](const error_code& error) {
+    if (const auto live = weak.lock(); live && !error) live->close();
+  });
+  const auto waste = std::make_unique<std::array<char, kDrainReadBytes>>();
+  for (bool open = true; open;) {
+    const auto [error, received] = co_await transport->async_read_some(asio::buffer(*waste), use_result);
+    open = !error;
+  }
+  transport->close();
 }
 
 // ---- Turns
@@ -79,7 +95,8 @@ WebSocketSession::WebSocketSession(std::shared_ptr<Transport> transport, WebSock
       limits_(limits),
       io_(transport_->get_executor().context()),
       tasks_(io_, nullptr),
-      writers_(io_) {
+      writers_(io_),
+      ended_(io_) {
   stream_.set_option(websocket::stream_base::timeout{
       .handshake_timeout = limits.close_wait,  // Beast takes it for the closing too, the only use that it has here
       .idle_timeout = websocket::stream_base::none(),
@@ -110,6 +127,8 @@ Awaitable<std::optional<Message>> WebSocketSession::read() {
     reading_ = false;
     heard_ = true;
     if (error) {
+      // Our own close frame is out: its sender hears the peer's answer.
+      while (closing_ && !closed_ && error == asio::error::operation_aborted) co_await ended_.wait();
       mark_closed(error);
       co_return std::nullopt;
     }
@@ -159,8 +178,9 @@ Awaitable<void> WebSocketSession::send_close(std::shared_ptr<WebSocketSession> s
   const Turns::Turn turn = co_await self->writers_.take();
   if (self->closed_) co_return;
   const websocket::close_reason why(websocket::close_code(code), reason);
-  co_await self->stream_.async_close(why, use_result);
+  const auto [error] = co_await self->stream_.async_close(why, use_result);
   if (self->closed_) co_return;
+  if (error) co_return self->mark_closed(error);
   self->close_code_ = code;
   self->close_reason_ = std::move(reason);
   self->mark_closed({});
@@ -178,6 +198,7 @@ void WebSocketSession::mark_closed(const error_code& error) {
   if (!stream_.is_open()) transport_->close();
   if (server_side_.open) server_side_.open->erase(this);
   server_side_ = {};
+  ended_.notify_all();
   tasks_.cancel();
 }
 

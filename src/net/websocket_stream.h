@@ -1,6 +1,7 @@
 #pragma once
 // One end of a WebSocket over Beast. For websocket_session.cpp and websocket_client.cpp only: Beast compiles slowly.
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/beast/websocket.hpp>
 #include <deque>
 
@@ -10,14 +11,20 @@
 
 namespace slipway::net {
 
+// After the close frames: lets the peer read what we said last. A server ends its sending first (RFC 6455
+// section 7.1.1); what still comes is thrown away, for a bounded time. Beast's own version gives up after the first
+// bytes, and the connection is reset.
+Awaitable<void> drain_after_close(std::shared_ptr<Transport> transport, boost::beast::role_type role);
+
 // How Beast ends the connection below; found by its type.
 template <class Handler>
 void async_teardown(boost::beast::role_type role, Transport& transport, Handler&& handler) {
-  boost::beast::websocket::async_teardown(role, transport.socket(), std::forward<Handler>(handler));
+  boost::asio::co_spawn(transport.get_executor(), drain_after_close(transport.shared_from_this(), role),
+                        [handler = std::forward<Handler>(handler)](const std::exception_ptr&) mutable {
+                          std::move(handler)(error_code());
+                        });
 }
-inline void teardown(boost::beast::role_type role, Transport& transport, error_code& error) {
-  boost::beast::websocket::teardown(role, transport.socket(), error);
-}
+inline void teardown(boost::beast::role_type, Transport& transport, error_code&) { transport.close(); }
 inline void beast_close_socket(Transport& transport) { transport.close(); }
 
 // Lets one writer after another have its turn, in the order of their asking.
@@ -86,6 +93,7 @@ class WebSocketSession final : public OpenWebSocket, public std::enable_shared_f
   IoContext& io_;
   TaskGroup tasks_;
   Turns writers_;
+  Signal ended_;  // when `closed_` becomes true
   ServerSide server_side_;
   std::string subprotocol_;
   bool reading_ = false;

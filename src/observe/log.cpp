@@ -1,5 +1,6 @@
 #include "observe/log.h"
 
+#include <fcntl.h>
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
@@ -8,11 +9,14 @@
 #include <cmath>
 #include <mutex>
 
+#include "base/unique_fd.h"
+
 namespace slipway::observe {
 
 namespace {
 
 constexpr std::array<std::string_view, 4> kLevelNames{"debug", "info", "warning", "error"};
+constexpr mode_t kLogFileMode = 0640;                      // names and addresses of users are in it
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // for what is not UTF-8
 
 void append_unicode_escape(std::string& out, unsigned point) {
@@ -152,12 +156,10 @@ spdlog::sink_ptr open_sink(const std::string& file) {
   if (file.empty()) {
     sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
   } else {
-    try {
-      sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
-    } catch (const spdlog::spdlog_ex& failure) {
-      const int reason = errno;
-      throw base::system_error("opening the log file " + file, reason);
-    }
+    // Tried first: the library would make missing folders, which nobody asked for.
+    const base::UniqueFd fd(::open(file.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, kLogFileMode));
+    if (!fd) throw base::system_error("opening the log file " + file, errno);
+    sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file);
   }
   sink->set_pattern("%v");
   return sink;
