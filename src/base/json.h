@@ -64,6 +64,8 @@ struct Path {
   std::size_t index = 0;
   std::string str() const;
 };
+// The root of a document; errors there name a member of it.
+inline constexpr Path kRoot{};
 
 [[noreturn]] void fail(const Path& path, std::string reason, Value allowed = nullptr);
 // "expected a string, got a number"

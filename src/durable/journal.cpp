@@ -138,6 +138,10 @@ std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t
   return events;
 }
 
+std::int64_t count_events(store::Transaction& tx, const RunId& run) {
+  return tx.query("SELECT COUNT(*) FROM run_events WHERE run_id = $1", {run.str()}).front().integer(0);
+}
+
 std::vector<Row> live(store::Transaction& tx, const std::string& after, std::int64_t limit) {
   return to_rows(tx.query(RUN_COLUMNS "WHERE completed_at IS NULL AND id > $1 ORDER BY id LIMIT $2", {after, limit}));
 }

@@ -40,6 +40,7 @@ std::optional<Row> find(store::Transaction& tx, const RunId& run);
 // Events with `seq` greater than `after`, oldest first, at most `limit`.
 std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t after = 0,
                           std::int64_t limit = 100'000);
+std::int64_t count_events(store::Transaction& tx, const RunId& run);
 // Runs that have not ended, ids greater than `after`, in their order.
 std::vector<Row> live(store::Transaction& tx, const std::string& after, std::int64_t limit);
 

@@ -17,6 +17,16 @@ std::vector<Change> changes_after(store::Transaction& tx, const Scope& scope, st
   return changes;
 }
 
+std::vector<OwnedChange> all_changes_after(store::Transaction& tx, std::int64_t seq, std::int64_t limit) {
+  std::vector<OwnedChange> changes;
+  for (const auto& row :
+       tx.query("SELECT seq, type, resource_id, at, data, owner_id FROM changes WHERE seq > $1 ORDER BY seq LIMIT $2",
+                {seq, limit}))
+    changes.push_back(
+        {row.text(5), {row.integer(0), row.text(1), row.text(2), row.instant(3), json::parse_value(row.text(4))}});
+  return changes;
+}
+
 std::int64_t last_change(store::Transaction& tx) {
   return tx.query("SELECT COALESCE(MAX(seq), 0) FROM changes").front().integer(0);
 }

@@ -26,6 +26,12 @@ void record_change(store::Transaction& tx, const base::UserId& owner, std::strin
                    const std::string& resource_id, base::Instant at, const json::Value& data);
 // Changes after `seq`, oldest first, at most `limit`.
 std::vector<Change> changes_after(store::Transaction& tx, const Scope& scope, std::int64_t seq, std::int64_t limit);
+struct OwnedChange {
+  std::string owner_id;
+  Change change;
+};
+// Everyone's, for the one reader that hands them out by scope.
+std::vector<OwnedChange> all_changes_after(store::Transaction& tx, std::int64_t seq, std::int64_t limit);
 // The newest change's number, 0 when there is none.
 std::int64_t last_change(store::Transaction& tx);
 // How far back a stream can resume. Removes older ones, a bounded number at a time.

@@ -1,0 +1,108 @@
+#pragma once
+// One request on its way through the API, and what handlers work with.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/hub.h"
+#include "api/answers.h"
+#include "api/keys_in_progress.h"
+#include "base/executor.h"
+#include "base/id.h"
+#include "durable/engine.h"
+#include "fleet/identity.h"
+#include "fleet/scope.h"
+#include "net/asio.h"
+#include "net/server.h"
+#include "observe/log.h"
+#include "observe/metrics.h"
+#include "store/store.h"
+#include "workflows/services.h"
+
+namespace slipway::api {
+
+class ChangeStream;
+class Doorbell;
+
+// Everything that handlers use; wired by app, lives longer than the server. For the loop's thread.
+struct Hub {
+  net::IoContext& io;
+  store::Database& database;
+  durable::Engine& engine;
+  workflows::Services& workflows;
+  agent::AgentHub& agents;
+  base::Workers& workers;
+  const base::Clock& clock;
+  base::IdGenerator& ids;
+  const fleet::Sealer& sealer;
+  ChangeStream& changes;
+  Doorbell& run_bell;
+  KeysInProgress keys_in_progress;
+  observe::Registry& metrics;
+  const observe::Logger& log;
+  bool open_metrics = false;  // /metrics without a key
+  std::string version;
+};
+
+// Who asks. Found by authentication; absent for open routes.
+struct Caller {
+  base::UserId user;
+  std::string name;
+  fleet::Role role = fleet::Role::member;
+  std::string key_id;
+
+  bool is_admin() const { return role == fleet::Role::admin; }
+  // For one thing named by id: an admin may reach everyone's (HUB-18).
+  fleet::Scope scope() const {
+    return is_admin() ? fleet::Scope::everything("the caller is an admin") : fleet::Scope::owner(user);
+  }
+};
+
+struct Call {
+  Hub& hub;
+  net::Exchange& exchange;
+  const net::Request& request;
+  std::string request_id;
+  std::string route;                    // the pattern, for metrics and logs
+  std::vector<std::string> parameters;  // what stood at each ':name' of the pattern
+  std::optional<Caller> caller;
+
+  Meta meta() const { return {request_id, hub.clock.now()}; }
+  net::Response success(int status, const json::Value& data) const { return api::success(meta(), status, data); }
+};
+
+// ---- reading what was sent
+
+// The body as a described struct; an absent body reads as {} where every field is optional. Throws VALIDATION_ERROR,
+// or UNSUPPORTED_MEDIA_TYPE when it says that it is not JSON.
+template <class T>
+T parse_body(const Call& call);
+std::string body_text(const Call& call);
+
+// `limit`, `page`, `cursor`. Throws VALIDATION_ERROR naming the parameter.
+struct Paging {
+  std::int64_t limit = 50;
+  std::int64_t page = 1;
+  std::string cursor;
+  std::int64_t offset() const { return cursor.empty() ? (page - 1) * limit : 0; }
+};
+inline constexpr std::int64_t kPageMax = 200;
+Paging read_paging(const Call& call);
+// Refuses query parameters that the route does not know.
+void expect_query(const Call& call, std::initializer_list<std::string_view> known);
+
+template <class T>
+T parse_body(const Call& call) {
+  const std::string text = body_text(call);
+  return json::parse<T>(text.empty() ? "{}" : text);
+}
+
+// ---- the store, from coroutines
+
+// Run the work and come back to the loop when it is durable (or read); rethrow its failure. The work may refer to the
+// coroutine's variables: the wait lasts until it is done.
+net::Awaitable<void> write(Hub& hub, store::Work work);
+net::Awaitable<void> read(Hub& hub, store::Work work);
+
+}  // namespace slipway::api

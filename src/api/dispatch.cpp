@@ -1,0 +1,137 @@
+#include "api/dispatch.h"
+
+namespace slipway::api {
+namespace {
+
+constexpr std::string_view kUnknownRoute = "unknown";
+constexpr std::string_view kPages = "pages";
+
+base::Error unauthorized(std::string message) {
+  return base::Error(base::ErrorClass::user, "UNAUTHORIZED", std::move(message));
+}
+
+std::string allow_header(const std::vector<net::Method>& methods) {
+  std::string text;
+  for (const auto method : methods) text += (text.empty() ? "" : ", ") + std::string(net::to_string(method));
+  return text;
+}
+
+std::string accept_of(const net::Request& request) { return std::string(request.headers.get("Accept").value_or("")); }
+
+// Ours, unless the caller sent one that is safe to echo and log.
+std::string request_id_of(Hub& hub, const net::Request& request) {
+  constexpr std::size_t kMax = 100;
+  const auto sent = request.headers.get("X-Request-Id");
+  if (sent && !sent->empty() && sent->size() <= kMax &&
+      sent->find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") ==
+          std::string_view::npos)
+    return std::string(*sent);
+  return hub.ids.make("req_");
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(Hub& hub, const Router& router, const net::StaticFiles* pages)
+    : hub_(hub), router_(router), pages_(pages) {}
+
+net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
+  const net::Request& request = exchange.request();
+  const auto began = hub_.clock.now();
+  Call call{.hub = hub_,
+            .exchange = exchange,
+            .request = request,
+            .request_id = request_id_of(hub_, request),
+            .route = std::string(kUnknownRoute),
+            .parameters = {},
+            .caller = {}};
+  std::optional<net::Response> response;
+  std::optional<base::Error> error;
+  try {
+    response = co_await answer(call);
+  } catch (...) {
+    error = base::as_error(std::current_exception());
+  }
+  int status = 200;
+  if (error) {
+    if (http_status(*error) >= 500)
+      hub_.log.error("a request failed", *error, {{"request", call.request_id}, {"route", call.route}});
+    response = failure(call.meta(), *error, accept_of(request));
+    if (const auto* allowed = error->details().if_object(); allowed != nullptr && error->code() == "METHOD_NOT_ALLOWED")
+      response->headers.set("Allow", std::string_view(allowed->at("allow").as_string()));
+  }
+  if (response) status = response->status;
+  if (response && !exchange.answered()) co_await exchange.respond(std::move(*response));
+  record(call, status, hub_.clock.now() - began);
+}
+
+net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call) {
+  auto match = router_.match(call.request);
+  if (match.route == nullptr) {
+    if (pages_ != nullptr && match.allowed.empty()) {
+      if (auto page = pages_->answer(call.request)) {
+        call.route = kPages;
+        co_return page;
+      }
+    }
+    // Who has no key learns nothing of what routes there are.
+    co_await authenticate(call, Permission::member);
+    if (match.allowed.empty()) throw base::not_found("route", call.request.path);
+    throw base::Error(base::ErrorClass::user, "METHOD_NOT_ALLOWED", "this route knows other methods only",
+                      json::Object{{"allow", allow_header(match.allowed)}});
+  }
+  call.route = match.route->pattern;
+  call.parameters = std::move(match.parameters);
+  co_await authenticate(call, match.route->permission);
+  co_return co_await match.route->handler(call);
+}
+
+net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission) {
+  const auto header = call.request.headers.get("Authorization");
+  constexpr std::string_view kScheme = "Bearer ";
+  const bool has_key = header && header->starts_with(std::string(kScheme) + std::string(fleet::kKeyPrefix));
+  if (has_key) {
+    const base::Secret shown{std::string(header->substr(kScheme.size()))};
+    std::optional<fleet::ApiKey> key;
+    co_await read(hub_, [&](store::Transaction& tx) { key = fleet::find_key_by_hash(tx, fleet::hash_of(shown)); });
+    if (key) call.caller = Caller{key->user_id, key->user_name, key->role, key->id.str()};
+  }
+  if (permission == Permission::open) co_return;
+  if (!call.caller)
+    throw unauthorized(has_key ? "this API key is not known" : "an API key is needed: Authorization: Bearer slk_…");
+  if (permission == Permission::admin && !call.caller->is_admin())
+    throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may do this");
+}
+
+void Dispatcher::record(const Call& call, int status, base::Duration took) {
+  const std::string method(net::to_string(call.request.method));
+  hub_.metrics
+      .counter("slipway_http_requests_total", "Requests answered.",
+               {{"route", call.route}, {"method", method}, {"status", std::to_string(status)}})
+      .increment();
+  hub_.metrics
+      .histogram("slipway_http_request_duration_seconds", "From the request's head to its answer.",
+                 observe::latency_buckets(), {{"route", call.route}})
+      .observe(double(took.count()) / 1'000.0);
+  if (!hub_.log.enabled(observe::Level::debug)) return;
+  hub_.log.debug(
+      "answered",
+      {{"request", call.request_id}, {"method", method}, {"route", call.route}, {"status", status}, {"ms", took}});
+}
+
+net::ServerHooks Dispatcher::hooks() {
+  return {.on_error =
+              [this](const net::Request& request, std::exception_ptr thrown) {
+                return failure({hub_.ids.make("req_"), hub_.clock.now()}, base::as_error(thrown), accept_of(request));
+              },
+          .on_refused =
+              [this](int status, const base::Error& error) {
+                auto answer = failure({hub_.ids.make("req_"), hub_.clock.now()}, error, "");
+                answer.status = status;
+                return answer;
+              },
+          .body_limit = {},
+          .on_trouble =
+              [this](const base::Error& error) { hub_.log.warning("connection trouble", {{"error", error.what()}}); }};
+}
+
+}  // namespace slipway::api

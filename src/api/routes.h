@@ -1,0 +1,28 @@
+#pragma once
+// Every route of the API, one file for each resource.
+
+#include "api/router.h"
+
+namespace slipway::api {
+
+void add_workspace_routes(Router& router);  // workspaces.cpp
+void add_run_routes(Router& router);        // runs.cpp
+void add_event_routes(Router& router);      // events.cpp
+void add_connect_routes(Router& router);    // connect.cpp: agents and their clients
+void add_why_routes(Router& router);        // why.cpp
+void add_identity_routes(Router& router);   // identity.cpp: me, API keys, audit
+void add_system_routes(Router& router);     // system.cpp: health, metrics, providers
+
+inline Router all_routes() {
+  Router router;
+  add_workspace_routes(router);
+  add_run_routes(router);
+  add_event_routes(router);
+  add_connect_routes(router);
+  add_why_routes(router);
+  add_identity_routes(router);
+  add_system_routes(router);
+  return router;
+}
+
+}  // namespace slipway::api

@@ -1,0 +1,61 @@
+#include "api/run_view.h"
+
+namespace slipway::api {
+
+using durable::StepStatus;
+
+namespace {
+
+StepView view_step(const durable::StepState& step) {
+  StepView view{.name = step.key, .status = step.status, .started_at = step.started_at, .completed_at = step.ended_at};
+  if (step.started_at && step.ended_at) view.duration_ms = (*step.ended_at - *step.started_at).count();
+  if (step.attempts > 0) view.attempts = step.attempts;
+  if (step.status == StepStatus::waiting || step.status == StepStatus::compensating)
+    view.next_attempt_at = step.wake_at;
+  if (step.failure) view.error = RunError{step.failure->code, step.failure->message, std::nullopt};
+  return view;
+}
+
+}  // namespace
+
+RunView view_row(const durable::journal::Row& row) {
+  RunView view{.id = row.record.id.str(),
+               .type = row.record.type,
+               .status = row.status,
+               .resource_type = row.record.resource_type,
+               .resource_id = row.record.resource_id,
+               .triggered_by = row.record.triggered_by,
+               .started_at = row.record.started_at,
+               .completed_at = row.completed_at,
+               .parked_reason = row.parked_reason};
+  if (row.completed_at) view.duration_ms = (*row.completed_at - row.record.started_at).count();
+  if (row.needs_attention) view.needs_attention = true;
+  if (row.failure) {
+    view.error = RunError{row.failure->code, row.failure->message, std::nullopt};
+    if (!row.failed_step.empty()) view.error->step = row.failed_step;
+  }
+  view.progress = row.completed_at ? 100 : 0;
+  return view;
+}
+
+RunView view_run(const durable::journal::Row& row, const durable::RunState& state, const durable::Workflow* workflow) {
+  RunView view = view_row(row);
+  view.cancel_requested_at = state.cancel_requested_at;
+  view.steps.emplace();
+  std::size_t ended = 0;
+  for (const auto& step :
+       durable::with_outline(state, workflow != nullptr ? workflow->outline : std::vector<std::string>{})) {
+    ended += step.ended_at ? 1 : 0;
+    view.steps->push_back(view_step(step));
+  }
+  if (!state.is_final() && !view.steps->empty()) view.progress = std::int64_t(ended * 100 / view.steps->size());
+  return view;
+}
+
+EventView view_event(const durable::Event& event) {
+  EventView view{.seq = event.seq, .type = event.type, .at = event.at, .data = event.data};
+  if (!event.step.empty()) view.step = event.step;
+  return view;
+}
+
+}  // namespace slipway::api

@@ -1,0 +1,68 @@
+#pragma once
+// A run as the API shows it (WF-2, WF-8).
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "durable/journal.h"
+#include "durable/run_state.h"
+#include "durable/workflow.h"
+
+namespace slipway::api {
+
+struct RunError {
+  std::string code;
+  std::string message;
+  std::optional<std::string> step;
+};
+SLIPWAY_JSON_CAMEL(RunError, code, message, step)
+
+struct StepView {
+  std::string name;
+  durable::StepStatus status = durable::StepStatus::pending;
+  std::optional<base::Instant> started_at;
+  std::optional<base::Instant> completed_at;
+  std::optional<std::int64_t> duration_ms;
+  std::optional<std::int64_t> attempts;
+  std::optional<base::Instant> next_attempt_at;
+  std::optional<RunError> error;
+};
+SLIPWAY_JSON_CAMEL(StepView, name, status, started_at, completed_at, duration_ms, attempts, next_attempt_at, error)
+
+struct RunView {
+  std::string id;
+  std::string type;
+  durable::RunStatus status = durable::RunStatus::running;
+  std::string resource_type;
+  std::string resource_id;
+  std::string triggered_by;
+  base::Instant started_at;
+  std::optional<base::Instant> completed_at;
+  std::optional<std::int64_t> duration_ms;
+  std::int64_t progress = 0;  // of 100: the steps that have ended, of those known
+  std::optional<base::Instant> cancel_requested_at;
+  std::optional<bool> needs_attention;
+  std::optional<std::string> parked_reason;
+  std::optional<RunError> error;
+  std::optional<std::vector<StepView>> steps;  // left out in lists
+};
+SLIPWAY_JSON_CAMEL(RunView, id, type, status, resource_type, resource_id, triggered_by, started_at, completed_at,
+                   duration_ms, progress, cancel_requested_at, needs_attention, parked_reason, error, steps)
+
+struct EventView {
+  std::int64_t seq = 0;
+  durable::EventType type = durable::EventType::run_started;
+  base::Instant at;
+  std::optional<std::string> step;
+  json::Value data;
+};
+SLIPWAY_JSON_CAMEL(EventView, seq, type, at, step, data)
+
+RunView view_row(const durable::journal::Row& row);
+// With steps; `workflow` may be unknown to this hub: then there is no outline.
+RunView view_run(const durable::journal::Row& row, const durable::RunState& state, const durable::Workflow* workflow);
+EventView view_event(const durable::Event& event);
+
+}  // namespace slipway::api
