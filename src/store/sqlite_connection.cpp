@@ -36,6 +36,17 @@ std::string_view constraint_name(std::string_view message) {
 
 bool is_out_of_space(int errno_value) { return errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EFBIG; }
 
+// SQLite calls only ENOSPC 'full'. What else means it has to be asked of the files: for a COMMIT that failed,
+// sqlite3_system_errno says nothing.
+bool is_out_of_space(sqlite3* database) {
+  if (is_out_of_space(sqlite3_system_errno(database))) return true;
+  sqlite3_file* log = nullptr;
+  int log_errno = 0;
+  sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  if (log && log->pMethods) log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &log_errno);
+  return is_out_of_space(log_errno);
+}
+
 }  // namespace
 
 struct SqliteConnection::Statement {
@@ -191,6 +202,7 @@ void SqliteConnection::bind(Statement& statement, std::span<const Parameter> par
 
 void SqliteConnection::fail(int code, std::string_view sql) {
   const std::string message = sqlite3_errmsg(database_);
+  failure_code_ = code;
   switch (code & 0xff) {
     case SQLITE_CONSTRAINT:
       throw constraint_violated(constraint_kind(code), constraint_name(message), message);
@@ -201,7 +213,7 @@ void SqliteConnection::fail(int code, std::string_view sql) {
     case SQLITE_PROTOCOL:
       throw store_busy(message);
     case SQLITE_IOERR:
-      if (is_out_of_space(sqlite3_system_errno(database_))) throw store_full(message);
+      if (is_out_of_space(database_)) throw store_full(message);
       [[fallthrough]];
     case SQLITE_CANTOPEN:
     case SQLITE_NOTADB:

@@ -36,6 +36,8 @@ class SqliteConnection final : public Transaction {
   void set_busy_timeout(base::Duration timeout);
   base::Duration busy_timeout() const { return busy_timeout_; }
   bool in_transaction() const;
+  // SQLite's extended code of the last failure.
+  int failure_code() const { return failure_code_; }
   // The file could not be read or written: better make a new connection.
   bool is_broken() const { return broken_; }
   void give_up() { broken_ = true; }
@@ -60,6 +62,7 @@ class SqliteConnection final : public Transaction {
 
   sqlite3* database_ = nullptr;
   base::Duration busy_timeout_{0};
+  int failure_code_ = 0;
   bool broken_ = false;
   std::unordered_map<Key, std::unique_ptr<Statement>, KeyHash> statements_;
 };

@@ -63,8 +63,7 @@ CommitResult SqliteSession::commit() noexcept {
     connection_->execute("COMMIT");
     return {};
   } catch (const base::Error& error) {
-    const int code = sqlite3_extended_errcode(connection_->handle());
-    const bool refused = is_certainly_refused(code, error);
+    const bool refused = is_certainly_refused(connection_->failure_code(), error);
     return {refused ? CommitOutcome::refused : CommitOutcome::unknown, std::current_exception()};
   }
 }

@@ -88,8 +88,10 @@ void MemoryDatabase::read(Work work) {
 }
 
 void MemoryDatabase::write(Work work) {
-  if (const auto failure = apply(std::move(work))) std::rethrow_exception(failure);
-  commit();
+  SLIPWAY_ASSERT(!open_);
+  const auto failure = apply(std::move(work));
+  failure ? rollback() : commit();
+  if (failure) std::rethrow_exception(failure);
 }
 
 }  // namespace slipway::store::testing

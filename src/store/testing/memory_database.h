@@ -41,7 +41,7 @@ class MemoryDatabase {
 
   // What is committed; must not be called while a transaction is open. Rethrows what the work throws.
   void read(Work work);
-  // apply and commit of one work; rethrows its failure.
+  // A transaction of its own for one work; must not be called while another is open. Rethrows what the work throws.
   void write(Work work);
 
  private:

@@ -96,7 +96,7 @@ void PostgresCluster::start() {
   // A crash of the server loses nothing that it wrote, as the kernel lives on: it need not sync.
   server_ = spawn(kPrograms / "postgres",
                   {"-D", folder_.path() / "data", "-k", folder_.path(), "-c", "listen_addresses=", "-c", "fsync=off",
-                   "-c", "max_connections=50"},
+                   "-c", "max_connections=50", "-c", "deadlock_timeout=20ms"},
                   log);
   while (PQping(url_of("postgres").c_str()) != PQPING_OK) {
     if (::waitpid(server_, nullptr, WNOHANG) == server_) fail("the server did not start:\n" + text_of(log));
