@@ -92,6 +92,7 @@ class Hub:
         self.options = [str(option) for option in options]
         self.port = free_port()
         self.process = None
+        self._key = None
         self._start_at_once = started
 
     def __enter__(self):
@@ -115,7 +116,6 @@ class Hub:
 
     def start(self, wait=True):
         assert not self.is_running(), "the hub already runs"
-        (self.data / "client.json").unlink(missing_ok=True)
         with open(self.folder / "hub.log", "ab") as log:
             self.process = subprocess.Popen(
                 [SLIPWAY, "serve", "--data", self.data, "--port", str(self.port), *self.options],
@@ -169,7 +169,10 @@ class Hub:
 
     @property
     def key(self):
-        return json.loads((self.data / "client.json").read_text())["key"]
+        """The first administrator's key, which stays the same over restarts."""
+        if self._key is None:
+            self._key = json.loads((self.data / "client.json").read_text())["key"]
+        return self._key
 
     def request(self, method, path, body=None, headers=(), key="own", timeout_s=PATIENCE_S):
         """One request on a connection of its own. `body`: bytes or text as it is, anything else as JSON."""
