@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Runs the browser test: run.sh PROGRAM. Exits 77 (skipped) where node or Chromium is missing.
 set -eu
 SLIPWAY_BIN=$(realpath "$1")
