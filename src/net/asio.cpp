@@ -36,7 +36,7 @@ struct TaskGroup::State {
 
   IoContext& io;
   OnFailure on_failure;
-  std::list<asio::cancellation_signal> running;
+  std::list<std::shared_ptr<asio::cancellation_signal>> running;
   Signal changed;
 };
 
@@ -46,19 +46,24 @@ TaskGroup::TaskGroup(IoContext& io, OnFailure on_failure)
 TaskGroup::~TaskGroup() { cancel(); }
 
 void TaskGroup::spawn(Awaitable<void> task) {
-  const auto place = state_->running.emplace(state_->running.end());
+  const auto place = state_->running.insert(state_->running.end(), std::make_shared<asio::cancellation_signal>());
   auto finished = [state = state_, place](const std::exception_ptr& failure) {
     state->running.erase(place);
     if (failure && state->on_failure && !is_cancellation(failure)) state->on_failure(failure);
     if (state->running.empty()) state->changed.notify_all();
   };
   asio::co_spawn(state_->io.get_executor(), std::move(task),
-                 asio::bind_cancellation_slot(place->slot(), std::move(finished)));
+                 asio::bind_cancellation_slot((*place)->slot(), std::move(finished)));
 }
 
 void TaskGroup::cancel() {
-  // A task may end others' waiting but never finishes inside `emit`: completions are posted.
-  for (auto& signal : state_->running) signal.emit(asio::cancellation_type::terminal);
+  if (state_->running.empty()) return;
+  // Some operations end inside `emit` and go on with their task, which may change anything here or at the caller's.
+  std::vector<std::weak_ptr<asio::cancellation_signal>> signals(state_->running.begin(), state_->running.end());
+  asio::post(state_->io, [signals = std::move(signals)] {
+    for (const auto& weak : signals)
+      if (const auto signal = weak.lock()) signal->emit(asio::cancellation_type::terminal);
+  });
 }
 
 Awaitable<void> TaskGroup::join() {

@@ -38,7 +38,8 @@ class TaskGroup {
   // Starts on the next turn of the loop, never inside this call. A capturing lambda must be written `[x](this auto) ->
   // Awaitable<void>`.
   void spawn(Awaitable<void> task);
-  // Every task's pending operation ends with operation_aborted, and so does each further `co_await`.
+  // On the next turn of the loop, the pending operation of each task that there is now ends with operation_aborted, and
+  // so does each further `co_await` of it.
   void cancel();
   // Returns when no task is left; tasks spawned meanwhile are waited for too.
   Awaitable<void> join();

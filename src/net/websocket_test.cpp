@@ -181,6 +181,20 @@ TEST(WebSocket, ADrainingServerSaysThatItGoesAway) {
   EXPECT_EQ(server.statistics().connections, 0u);
 }
 
+TEST(WebSocket, MayGoWithItsLoopInMidSentence) {
+  auto io = std::make_unique<IoContext>();
+  auto server = std::make_unique<Server>(*io, ServerLimits(), echo);
+  const auto port = server->listen_tcp("127.0.0.1", 0);
+  auto socket = testing::run(*io, connect(*io, "ws://127.0.0.1:" + std::to_string(port) + "/"));
+  socket->close(1000, "too late");
+  RawClient idle(port);
+  io->poll();
+  socket.reset();
+  server.reset();
+  io.reset();  // coroutines that still waited are destroyed where they stand
+  EXPECT_EQ(idle.receive_all(), "");
+}
+
 TEST(WebSocket, OutlivesItsHandlerAndCountsUntilItIsGone) {
   std::unique_ptr<WebSocket> kept;
   ServerThread server([&](Exchange& exchange) -> Awaitable<void> { kept = co_await exchange.accept_websocket(); });
