@@ -39,6 +39,12 @@ std::optional<User> find_user(store::Transaction& tx, const base::UserId& id) {
   return User{base::UserId(row.text(0)), row.text(1), role_of(row.text(2)), row.instant(3)};
 }
 
+std::optional<User> find_admin(store::Transaction& tx, const std::string& name) {
+  const auto rows = tx.query("SELECT id FROM users WHERE role = 'admin' AND name = $1 ORDER BY id LIMIT 1", {name});
+  if (rows.empty()) return std::nullopt;
+  return find_user(tx, base::UserId(rows.front().text(0)));
+}
+
 void insert_key(store::Transaction& tx, const ApiKey& key, const std::string& hash) {
   tx.execute("INSERT INTO api_keys (id, user_id, name, hash, created_at) VALUES ($1, $2, $3, $4, $5)",
              {key.id.str(), key.user_id.str(), key.name, hash, key.created_at});

@@ -41,6 +41,8 @@ std::string hash_of(const base::Secret& secret);
 
 void insert_user(store::Transaction& tx, const User& user);
 std::optional<User> find_user(store::Transaction& tx, const base::UserId& id);
+// The oldest admin of that name.
+std::optional<User> find_admin(store::Transaction& tx, const std::string& name);
 void insert_key(store::Transaction& tx, const ApiKey& key, const std::string& hash);
 std::optional<ApiKey> find_key_by_hash(store::Transaction& tx, const std::string& hash);
 std::vector<ApiKey> list_keys(store::Transaction& tx);

@@ -1,0 +1,80 @@
+#include "app/housekeeping.h"
+
+#include "fleet/change_feed.h"
+#include "fleet/idempotency.h"
+#include "fleet/workspace.h"
+#include "net/event_loop.h"
+
+namespace slipway::app {
+namespace {
+
+constexpr base::Duration kPause = std::chrono::seconds(10);
+constexpr base::Duration kChangesKept = std::chrono::hours(24);  // how far back a live stream can resume
+constexpr int kRoundsBetweenCleanings = 30;
+constexpr std::int64_t kPageSize = 200;
+
+using fleet::WorkspaceStatus;
+using providers::MachineState;
+
+}  // namespace
+
+void Housekeeping::stop() {
+  stopped_ = true;
+  stopping_.notify_all();
+}
+
+net::Awaitable<void> Housekeeping::run() {
+  for (int round = 0; !stopped_; ++round) {
+    co_await stopping_.wait_for(kPause);
+    if (stopped_) co_return;
+    try {
+      co_await find_dead_machines();
+      if (round % kRoundsBetweenCleanings == 0) co_await forget_old();
+    } catch (const base::Error& error) {
+      hub_.log.warning("housekeeping failed, and is tried again", {{"error", error.what()}});
+    }
+  }
+}
+
+// A workspace is recorded as ready, no run is at work on it, and no agent is there: the backend is asked, and what it
+// says is recorded. A machine whose agent is connected needs no asking.
+net::Awaitable<void> Housekeeping::find_dead_machines() {
+  fleet::WorkspaceFilter filter{.name = {}, .status = WorkspaceStatus::READY, .after = {}, .limit = kPageSize};
+  std::vector<fleet::Workspace> page;
+  do {
+    co_await api::read(hub_, [&](store::Transaction& tx) {
+      page = fleet::list(tx, fleet::Scope::everything("the hub looks after all machines"), filter);
+    });
+    for (const auto& workspace : page) {
+      filter.after = workspace.id.str();
+      if (workspace.run_id || hub_.agents.connected(workspace.id) || stopped_) continue;
+      const auto found = co_await net::run_blocking(
+          hub_.io, hub_.workers, [&] { return hub_.workflows.provider_of(workspace).status(workspace.instance_name); });
+      if (found.state == MachineState::running || found.state == MachineState::starting) continue;
+      const bool kept = found.state == MachineState::stopped || found.state == MachineState::suspended;
+      std::optional<fleet::Problem> problem;
+      if (!kept)
+        problem = fleet::Problem{found.state == MachineState::absent ? "MACHINE_LOST" : "MACHINE_DIED",
+                                 "the machine is gone" + (found.detail.empty() ? "" : ": " + found.detail) +
+                                     "; start it again, its home is kept"};
+      co_await api::write(hub_, [&](store::Transaction& tx) {
+        fleet::set_observed(tx, workspace.id, kept ? WorkspaceStatus::SUSPENDED : WorkspaceStatus::ERROR, problem,
+                            hub_.clock.now());
+      });
+      hub_.log.warning("a machine was found in another state than recorded",
+                       {{"workspace", workspace.id},
+                        {"state", boost::describe::enum_to_string(found.state, "")},
+                        {"detail", found.detail}});
+    }
+  } while (std::int64_t(page.size()) == kPageSize);
+}
+
+net::Awaitable<void> Housekeeping::forget_old() {
+  const auto now = hub_.clock.now();
+  co_await api::write(hub_, [now](store::Transaction& tx) {
+    fleet::forget_old_answers(tx, now);
+    fleet::trim_changes(tx, now - kChangesKept);
+  });
+}
+
+}  // namespace slipway::app

@@ -1,0 +1,25 @@
+#pragma once
+// What the hub does by itself from time to time: finds machines that are not what is recorded, and forgets what is old.
+
+#include "api/call.h"
+#include "net/asio.h"
+
+namespace slipway::app {
+
+class Housekeeping {
+ public:
+  explicit Housekeeping(api::Hub& hub) : hub_(hub), stopping_(hub.io) {}
+  // Runs until `stop`; spawned by the owner. What fails is logged and tried again the next time.
+  net::Awaitable<void> run();
+  void stop();
+
+ private:
+  net::Awaitable<void> find_dead_machines();
+  net::Awaitable<void> forget_old();
+
+  api::Hub& hub_;
+  net::Signal stopping_;
+  bool stopped_ = false;
+};
+
+}  // namespace slipway::app

@@ -1,0 +1,48 @@
+#include "app/hub_config.h"
+
+#include <CLI/CLI.hpp>
+
+namespace slipway::app {
+
+void add_options(CLI::App& serve, HubConfig& config) {
+  serve.set_config("--config", "", "read options from this file (TOML: port = 7070)")->envname("SLIPWAY_CONFIG");
+  serve.add_option("--data", config.data, "folder of everything that this hub keeps")
+      ->envname("SLIPWAY_DATA")
+      ->capture_default_str();
+  serve.add_option("--address", config.address, "numeric address to listen on")
+      ->envname("SLIPWAY_ADDRESS")
+      ->capture_default_str();
+  serve.add_option("--port", config.port, "port to listen on; 0 picks a free one")
+      ->envname("PORT")
+      ->check(CLI::Range(0, 65535))
+      ->capture_default_str();
+  serve.add_option("--database", config.database, "postgres://… instead of the embedded database")
+      ->envname("SLIPWAY_DATABASE");
+  serve.add_option("--public-url", config.public_url, "the address that clients are told")
+      ->envname("SLIPWAY_PUBLIC_URL");
+  serve.add_option("--agent", config.agent, "the agent program (default: slipway-agent beside this program)")
+      ->envname("SLIPWAY_AGENT");
+  serve
+      .add_option("--sandbox-network", config.sandbox_network,
+                  "network of sandboxes: auto, isolated, host or none; see docs/sandbox.md")
+      ->envname("SLIPWAY_SANDBOX_NETWORK")
+      ->check(CLI::IsMember({"auto", "isolated", "host", "none"}))
+      ->capture_default_str();
+  serve.add_option("--log-level", config.log_level, "debug, info, warning or error")
+      ->envname("SLIPWAY_LOG_LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  serve.add_option("--log-format", config.log_format, "text or json")
+      ->envname("SLIPWAY_LOG_FORMAT")
+      ->check(CLI::IsMember({"text", "json"}))
+      ->capture_default_str();
+  serve.add_flag("--open-metrics", config.open_metrics, "let /metrics be read without a key")
+      ->envname("SLIPWAY_OPEN_METRICS");
+  auto* certificate = serve.add_option("--tls-certificate", config.tls_certificate, "serve TLS with this chain (PEM)")
+                          ->envname("SLIPWAY_TLS_CERTIFICATE");
+  auto* key = serve.add_option("--tls-key", config.tls_key, "and this private key (PEM)")->envname("SLIPWAY_TLS_KEY");
+  certificate->needs(key);
+  key->needs(certificate);
+}
+
+}  // namespace slipway::app

@@ -1,0 +1,62 @@
+#include "app/hub_metrics.h"
+
+namespace slipway::app {
+
+using Kind = observe::Registry::Kind;
+
+HubMetrics::HubMetrics(observe::Registry& registry, const durable::Engine& engine, const store::Database& database,
+                       const net::Server& server, const agent::AgentHub& agents)
+    : registry_(registry) {
+  const auto read = [&](Kind kind, const char* name, const char* help, auto value) {
+    registrations_.push_back(registry.read(kind, name, help, {}, [value] { return double(value()); }));
+  };
+  read(Kind::gauge, "slipway_runs_live", "Runs in memory.", [&] { return engine.statistics().live; });
+  read(Kind::gauge, "slipway_runs_sleeping", "Runs that wait outside of memory.",
+       [&] { return engine.statistics().sleeping; });
+  read(Kind::gauge, "slipway_runs_parked", "Runs whose journal does not fit the code.",
+       [&] { return engine.statistics().parked; });
+  read(Kind::gauge, "slipway_step_attempts_under_way", "Steps at work now.",
+       [&] { return engine.statistics().attempts_under_way; });
+  read(Kind::counter, "slipway_step_attempts_failed_total", "Attempts of steps that failed.",
+       [&] { return engine.statistics().failed_attempts; });
+  read(Kind::counter, "slipway_journal_writes_failed_total", "Writes of journals that the store refused.",
+       [&] { return engine.statistics().failed_writes; });
+  read(Kind::counter, "slipway_store_groups_total", "Transactions committed.",
+       [&] { return database.statistics().groups; });
+  read(Kind::counter, "slipway_store_writes_total", "Writes in them.", [&] { return database.statistics().writes; });
+  read(Kind::counter, "slipway_store_groups_failed_total", "Transactions that failed.",
+       [&] { return database.statistics().failed_groups; });
+  read(Kind::gauge, "slipway_store_queue_length", "Writes that wait for their transaction.",
+       [&] { return database.statistics().queued; });
+  read(Kind::gauge, "slipway_store_wal_bytes", "Size of SQLite's write-ahead log.",
+       [&] { return database.statistics().wal_bytes; });
+  read(Kind::gauge, "slipway_store_healthy", "1 while the store can be written.",
+       [&] { return database.statistics().healthy ? 1 : 0; });
+  read(Kind::gauge, "slipway_http_connections", "Connections open.", [&] { return server.statistics().connections; });
+  read(Kind::gauge, "slipway_http_streams", "Live streams open.", [&] { return server.statistics().streams; });
+  read(Kind::gauge, "slipway_http_websockets", "Websockets open.", [&] { return server.statistics().websockets; });
+  read(Kind::counter, "slipway_http_refused_total", "Requests that the server itself refused.",
+       [&] { return server.statistics().refused_total; });
+  read(Kind::gauge, "slipway_agents_connected", "Machines whose agent is connected.", [&] { return agents.agents(); });
+  read(Kind::gauge, "slipway_session_clients", "Clients with sessions to machines.", [&] { return agents.clients(); });
+}
+
+void HubMetrics::count(const durable::RunRecord& run, const durable::RunState& state,
+                       const std::vector<durable::Event>& events) {
+  for (const auto& event : events) {
+    if (event.type == durable::EventType::run_started)
+      registry_.counter("slipway_runs_started_total", "Runs started.", {{"type", run.type}}).increment();
+    if (event.type != durable::EventType::run_completed && event.type != durable::EventType::run_failed &&
+        event.type != durable::EventType::run_cancelled)
+      continue;
+    const std::string status = boost::describe::enum_to_string(state.status, "");
+    registry_.counter("slipway_runs_ended_total", "Runs that ended.", {{"type", run.type}, {"status", status}})
+        .increment();
+    registry_
+        .histogram("slipway_run_duration_seconds", "From a run's start to its end.", observe::latency_buckets(),
+                   {{"type", run.type}, {"status", status}})
+        .observe(double((event.at - run.started_at).count()) / 1'000.0);
+  }
+}
+
+}  // namespace slipway::app

@@ -1,0 +1,281 @@
+#include "app/hub_process.h"
+
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+
+#include "agent/hub.h"
+#include "api/change_stream.h"
+#include "api/dispatch.h"
+#include "api/doorbell.h"
+#include "api/routes.h"
+#include "app/first_key.h"
+#include "app/housekeeping.h"
+#include "app/hub_metrics.h"
+#include "app/version.h"
+#include "durable/engine.h"
+#include "fleet/sealer.h"
+#include "net/event_loop.h"
+#include "net/server.h"
+#include "providers/sandbox/sandbox_provider.h"
+#include "web/files.h"
+#include "workflows/workspace_create.h"
+#include "workflows/workspace_delete.h"
+#include "workflows/workspace_start.h"
+#include "workflows/workspace_stop.h"
+
+namespace slipway::app {
+namespace {
+
+namespace fs = std::filesystem;
+using namespace std::chrono_literals;
+
+constexpr std::size_t kWorkers = 4;
+constexpr std::size_t kWorkersMax = 128;         // provider calls at once; each mostly waits
+constexpr base::Duration kDrainPatience = 7s;    // for requests in flight
+constexpr base::Duration kDrainBound = 9'500ms;  // then the process ends whatever still runs: nothing is lost by it
+constexpr base::Duration kActivityPause = 10s;   // between two records of one workspace's activity
+
+// Absolute, because machines outlive the folder from which the hub was started.
+fs::path make_data_folder(const fs::path& data) {
+  const auto folder = fs::absolute(data).lexically_normal();
+  std::error_code failure;
+  fs::create_directories(folder, failure);
+  if (failure) throw base::system_error("making the data folder " + folder.string(), failure.value());
+  fs::permissions(folder, fs::perms::owner_all, failure);
+  if (failure) throw base::system_error("protecting the data folder " + folder.string(), failure.value());
+  return folder;
+}
+
+fs::path find_agent(const fs::path& configured) {
+  const auto path = configured.empty() ? fs::read_symlink("/proc/self/exe").parent_path() / "slipway-agent"
+                                       : fs::absolute(configured);
+  if (!fs::exists(path))
+    throw base::Error(base::ErrorClass::user, "NO_AGENT_PROGRAM",
+                      "there is no agent program at " + path.string() + "; name it with --agent");
+  return path;
+}
+
+observe::Logger::Options log_options(const HubConfig& config) {
+  return {.level = *observe::parse_level(config.log_level),
+          .format = *observe::parse_log_format(config.log_format),
+          .file = {}};
+}
+
+providers::sandbox::Network sandbox_network(const std::string& name) {
+  using providers::sandbox::Network;
+  if (name == "isolated") return Network::isolated;
+  if (name == "host") return Network::host;
+  if (name == "none") return Network::none;
+  return Network::automatic;
+}
+
+net::StaticOptions page_options() {
+  net::StaticOptions options;
+  options.headers.set("Content-Security-Policy", web::kContentSecurityPolicy);
+  options.headers.set("X-Content-Type-Options", "nosniff");
+  options.headers.set("Referrer-Policy", "no-referrer");
+  return options;
+}
+
+}  // namespace
+
+struct HubProcess::Impl {
+  explicit Impl(const HubConfig& given);
+
+  void add_providers();
+  void add_workflows();
+  agent::HubEvents agent_events();
+  void listen();
+  void recover();
+  void on_signal(int signal);
+  net::Awaitable<void> drain();
+  void end_anyway_after(base::Duration bound);
+
+  const HubConfig config;
+  const fs::path data = make_data_folder(config.data);
+  base::SystemClock clock;
+  base::SystemRandom random;
+  base::IdGenerator ids{clock, random};
+  observe::Logger log{log_options(config), clock};
+  observe::Registry metrics;
+  std::unique_ptr<store::Database> database =
+      store::open(config.database.empty() ? (data / "slipway.db").string() : config.database);
+  fleet::Sealer sealer = fleet::Sealer::open(data / "seal.key");
+
+  net::IoContext io{1};
+  net::AsioLoop loop{io, clock};
+  net::WorkerPool workers{kWorkers, kWorkersMax};
+  net::TaskGroup tasks{
+      io, [this](std::exception_ptr failure) { log.error("a background task failed", base::as_error(failure)); }};
+
+  api::Doorbell run_bell{io};
+  api::ChangeStream changes{io, *database, log};
+  durable::Engine engine{*database, loop, workers, clock, random, ids};
+  workflows::AgentPresence presence{[this](const base::RunId& run) { engine.poke(run); }};
+  providers::Registry providers;
+  workflows::Services services{*database, providers, sealer, presence, clock, {}};
+  std::map<base::WorkspaceId, base::Instant> activity_recorded;
+  agent::AgentHub agents{io, clock, agent_events()};
+  api::Hub hub{.io = io,
+               .database = *database,
+               .engine = engine,
+               .workflows = services,
+               .agents = agents,
+               .workers = workers,
+               .clock = clock,
+               .ids = ids,
+               .sealer = sealer,
+               .changes = changes,
+               .run_bell = run_bell,
+               .keys_in_progress = {},
+               .metrics = metrics,
+               .log = log,
+               .open_metrics = config.open_metrics,
+               .version = std::string(kVersion)};
+  api::Router router = api::all_routes();
+  net::StaticFiles pages{web::files(), page_options()};
+  api::Dispatcher dispatcher{hub, router, &pages};
+  net::Server server{
+      io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
+  HubMetrics hub_metrics{metrics, engine, *database, server, agents};
+  Housekeeping housekeeping{hub};
+  boost::asio::signal_set signals{io, SIGTERM, SIGINT};
+};
+
+HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
+  add_providers();
+  add_workflows();
+  engine.observe(
+      [this](const durable::RunRecord& run, const durable::RunState& state, const std::vector<durable::Event>& events) {
+        run_bell.ring(run.id.str());
+        changes.look();
+        hub_metrics.count(run, state, events);
+        for (const auto& event : events) {
+          if (event.type == durable::EventType::run_failed && state.failure)
+            log.warning("a run failed", {{"run", run.id},
+                                         {"type", run.type},
+                                         {"code", state.failure->code},
+                                         {"step", state.failed_step},
+                                         {"message", state.failure->message}});
+          if (event.type == durable::EventType::compensation_failed)
+            log.error("something could not be undone and needs a person", {{"run", run.id}, {"step", event.step}});
+        }
+      });
+}
+
+void HubProcess::Impl::add_providers() {
+  providers::sandbox::SandboxOptions options;
+  options.root_dir = data / "sandboxes";
+  options.agent_binary = find_agent(config.agent);
+  options.network = sandbox_network(config.sandbox_network);
+  providers.add(std::make_unique<providers::sandbox::SandboxProvider>(options, clock));
+  services.hub_urls["sandbox"] = "unix:" + (data / "agent" / "hub.sock").string();
+}
+
+void HubProcess::Impl::add_workflows() {
+  const auto add = [this]<class Body>(std::shared_ptr<const Body> body) {
+    engine.add(durable::make_workflow<workflows::WorkspaceRequest, void>(std::move(body)));
+  };
+  add(std::make_shared<const workflows::WorkspaceCreate>(services));
+  add(std::make_shared<const workflows::WorkspaceStart>(services));
+  add(std::make_shared<const workflows::WorkspaceStop>(services));
+  add(std::make_shared<const workflows::WorkspaceDelete>(services));
+}
+
+agent::HubEvents HubProcess::Impl::agent_events() {
+  return {.on_ready =
+              [this](const base::WorkspaceId& workspace, const agent::Hello&) {
+                presence.set_ready(workspace);
+                database->write([workspace](store::Transaction& tx) { fleet::forget_agent_token(tx, workspace); },
+                                [](std::exception_ptr) {});  // said again when the agent connects again
+              },
+          .on_activity =
+              [this](const base::WorkspaceId& workspace, agent::SessionKind kind, base::Instant at) {
+                auto& recorded = activity_recorded[workspace];
+                if (at - recorded < kActivityPause) return;
+                recorded = at;
+                const std::string name = boost::describe::enum_to_string(kind, "");
+                database->write(
+                    [workspace, name, at](store::Transaction& tx) { fleet::set_activity(tx, workspace, {name, at}); },
+                    [](std::exception_ptr) {});  // the next activity says it better
+              },
+          .on_disconnect =
+              [this](const base::WorkspaceId& workspace) {
+                presence.set_gone(workspace);
+                activity_recorded.erase(workspace);
+              }};
+}
+
+void HubProcess::Impl::listen() {
+  fs::create_directories(data / "agent");
+  fs::permissions(data / "agent", fs::perms::owner_all);
+  server.listen_unix((data / "agent" / "hub.sock").string());
+  std::optional<net::TlsFiles> tls;
+  if (!config.tls_certificate.empty()) tls = net::TlsFiles{config.tls_certificate, config.tls_key};
+  const auto port = server.listen_tcp(config.address, std::uint16_t(config.port), tls);
+  const bool any = config.address == "0.0.0.0" || config.address == "::";
+  const std::string host = any                                             ? "127.0.0.1"
+                           : config.address.find(':') != std::string::npos ? "[" + config.address + "]"
+                                                                           : config.address;
+  const auto url = config.public_url.empty()
+                       ? std::string(tls ? "https" : "http") + "://" + host + ":" + std::to_string(port)
+                       : config.public_url;
+  const auto client_file = data / "client.json";
+  write_client_file(client_file, url, ensure_admin_key(*database, ids, clock, client_file));
+  log.info("serving", {{"url", url}, {"data", data.string()}, {"version", kVersion}});
+}
+
+void HubProcess::Impl::recover() {
+  engine.recover([this](std::exception_ptr failure) {
+    if (!failure) {
+      const auto statistics = engine.statistics();
+      log.info("runs taken up again", {{"live", statistics.live}, {"sleeping", statistics.sleeping}});
+      return;
+    }
+    log.warning("runs cannot be taken up yet, and it is tried again", {{"error", base::as_error(failure).what()}});
+    loop.post_at(clock.now() + 1s, [this] { recover(); });
+  });
+}
+
+void HubProcess::Impl::on_signal(int signal) {
+  log.info("draining", {{"signal", ::strsignal(signal)}});
+  end_anyway_after(kDrainBound);
+  tasks.spawn(drain());
+}
+
+// Streams end first, so that their clients go elsewhere; then the machines' agents, which call again by themselves;
+// work in steps is told to stop and goes on at the next start.
+net::Awaitable<void> HubProcess::Impl::drain() {
+  engine.shut_down();
+  housekeeping.stop();
+  changes.stop();
+  co_await agents.stop();
+  co_await server.drain(kDrainPatience);
+  io.stop();
+}
+
+void HubProcess::Impl::end_anyway_after(base::Duration bound) {
+  std::thread([bound] {
+    std::this_thread::sleep_for(bound);
+    std::_Exit(0);  // every promise was kept before it was given: there is nothing to save
+  }).detach();
+}
+
+HubProcess::HubProcess(const HubConfig& config) : impl_(std::make_unique<Impl>(config)) {}
+HubProcess::~HubProcess() = default;
+
+void HubProcess::run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  impl_->signals.async_wait([this](const boost::system::error_code& failure, int signal) {
+    if (!failure) impl_->on_signal(signal);
+  });
+  impl_->listen();
+  impl_->tasks.spawn(impl_->changes.run());
+  impl_->tasks.spawn(impl_->housekeeping.run());
+  impl_->recover();
+  impl_->io.run();
+  impl_->log.info("stopped", {});
+}
+
+}  // namespace slipway::app
