@@ -54,10 +54,10 @@ std::vector<Row> to_rows(const store::Rows& rows) {
 
 // One statement for every combination of filters: an absent one is null and matches all.
 #define RUN_FILTER                                                                                            \
-  "WHERE ($1 IS NULL OR type = $1) AND ($2 IS NULL OR resource_type = $2) "                                   \
-  "AND ($3 IS NULL OR resource_id = $3) AND ($4 IS NULL OR triggered_by = $4) "                               \
-  "AND ($5 IS NULL OR status = $5) AND ($6 IS NULL OR started_at >= $6) AND ($7 IS NULL OR started_at < $7) " \
-  "AND ($8 IS NULL OR owner_id = $8) "
+  "WHERE (type = $1 OR $1 IS NULL) AND (resource_type = $2 OR $2 IS NULL) "                                   \
+  "AND (resource_id = $3 OR $3 IS NULL) AND (triggered_by = $4 OR $4 IS NULL) "                               \
+  "AND (status = $5 OR $5 IS NULL) AND (started_at >= $6 OR $6 IS NULL) AND (started_at < $7 OR $7 IS NULL) " \
+  "AND (owner_id = $8 OR $8 IS NULL) "
 
 std::vector<store::Parameter> filter_parameters(const Filter& filter) {
   return {filter.type,
@@ -154,10 +154,10 @@ std::vector<Row> list(store::Transaction& tx, const Filter& filter) {
   // The commonest question, one resource's runs, has an index of its own; a filter full of ORs would not find it.
   if (filter.resource_id)
     return to_rows(tx.query(RUN_COLUMNS RUN_FILTER
-                            "AND resource_id = $3 AND ($9 IS NULL OR id < $9) ORDER BY id DESC LIMIT $10 OFFSET $11",
+                            "AND resource_id = $3 AND (id < $9 OR $9 IS NULL) ORDER BY id DESC LIMIT $10 OFFSET $11",
                             parameters));
   return to_rows(
-      tx.query(RUN_COLUMNS RUN_FILTER "AND ($9 IS NULL OR id < $9) ORDER BY id DESC LIMIT $10 OFFSET $11", parameters));
+      tx.query(RUN_COLUMNS RUN_FILTER "AND (id < $9 OR $9 IS NULL) ORDER BY id DESC LIMIT $10 OFFSET $11", parameters));
 }
 
 std::int64_t count(store::Transaction& tx, const Filter& filter) {

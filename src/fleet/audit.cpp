@@ -14,7 +14,7 @@ std::vector<AuditEntry> list_audit(store::Transaction& tx, std::optional<std::in
   std::vector<AuditEntry> entries;
   for (const auto& row :
        tx.query("SELECT seq, at, actor_id, action, resource_type, resource_id, request_id, remote, details FROM audit "
-                "WHERE ($1 IS NULL OR seq < $1) ORDER BY seq DESC LIMIT $2",
+                "WHERE (seq < $1 OR $1 IS NULL) ORDER BY seq DESC LIMIT $2",
                 {before, limit}))
     entries.push_back({row.integer(0), row.instant(1), row.text(2), row.text(3), row.text(4), row.text(5), row.text(6),
                        row.text(7), json::parse_value(row.text(8))});

@@ -11,7 +11,7 @@ void record_change(store::Transaction& tx, const base::UserId& owner, std::strin
 std::vector<Change> changes_after(store::Transaction& tx, const Scope& scope, std::int64_t seq, std::int64_t limit) {
   std::vector<Change> changes;
   for (const auto& row : tx.query("SELECT seq, type, resource_id, at, data FROM changes "
-                                  "WHERE seq > $2 AND ($1 IS NULL OR owner_id = $1) ORDER BY seq LIMIT $3",
+                                  "WHERE seq > $2 AND (owner_id = $1 OR $1 IS NULL) ORDER BY seq LIMIT $3",
                                   {scope.owner_id(), seq, limit}))
     changes.push_back({row.integer(0), row.text(1), row.text(2), row.instant(3), json::parse_value(row.text(4))});
   return changes;

@@ -50,7 +50,7 @@ void tell(store::Transaction& tx, std::string_view type, const WorkspaceId& id, 
 }
 
 #define WORKSPACE_FILTER \
-  "WHERE ($1 IS NULL OR owner_id = $1) AND ($2 IS NULL OR name = $2) AND ($3 IS NULL OR status = $3) "
+  "WHERE (owner_id = $1 OR $1 IS NULL) AND (name = $2 OR $2 IS NULL) AND (status = $3 OR $3 IS NULL) "
 
 std::vector<store::Parameter> filter_parameters(const Scope& scope, const WorkspaceFilter& filter) {
   return {scope.owner_id(), filter.name,
@@ -94,7 +94,7 @@ void insert(store::Transaction& tx, const Workspace& workspace, const std::strin
 
 std::optional<Workspace> find(store::Transaction& tx, const Scope& scope, const WorkspaceId& id) {
   const auto rows =
-      tx.query(WORKSPACE_COLUMNS "WHERE id = $2 AND ($1 IS NULL OR owner_id = $1)", {scope.owner_id(), id.str()});
+      tx.query(WORKSPACE_COLUMNS "WHERE id = $2 AND (owner_id = $1 OR $1 IS NULL)", {scope.owner_id(), id.str()});
   if (rows.empty()) return std::nullopt;
   return to_workspace(rows.front());
 }

@@ -74,8 +74,8 @@ class BadInput(unittest.TestCase):
             ({"name": "ok", "machine_type": "gigantic"}, "machine_type"),
             ({"name": "ok", "provider": "nobody"}, "provider"),
             ({"name": "ok", "metadata": "text"}, "metadata"),
-            ({"name": "ok", "metadata": {"color": "red"}}, "metadata.color"),
-            ({"name": "ok", "environment": {"A": 1}}, "environment.A"),
+            ({"name": "ok", "metadata": {"color": "red"}}, "metadata/color"),
+            ({"name": "ok", "environment": {"A": 1}}, "environment/A"),
         ):
             with self.subTest(body=body):
                 self.refused(body, field)
@@ -86,7 +86,7 @@ class BadInput(unittest.TestCase):
                 self.refused(body, None)
 
     def test_a_key_twice_is_refused(self):
-        self.refused('{"name":"one","name":"two"}', "name")
+        self.refused('{"name":"one","name":"two"}', None)
 
     def test_bad_unicode_is_refused(self):
         self.refused(b'{"name":"\xff\xfe"}', None)
@@ -143,7 +143,7 @@ class Strangers(unittest.TestCase):
     def test_what_belongs_to_another_user_is_not_there(self):
         with Hub() as hub:
             mine = hub.create_workspace("mine")
-            other = hub.post("/v1/api-keys", {"name": "other", "role": "user"}).expect(201)["key"]
+            other = hub.post("/v1/api-keys", {"name": "other", "role": "member"}).expect(201)["key"]
             for method, path in (("GET", ""), ("GET", "/status"), ("POST", "/stop"), ("POST", "/start"), ("DELETE", "")):
                 with self.subTest(path=path, method=method):
                     hub.request(method, f"/v1/workspaces/{mine['id']}{path}", key=other).expect_error(404, "NOT_FOUND")

@@ -19,6 +19,17 @@ def _read(pid, name):
         return ""  # it ended while we looked
 
 
+def _open_files(pid):
+    """Where its descriptors lead to. A sandbox's helpers name its folder nowhere else."""
+    paths = []
+    try:
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            paths.append(os.readlink(f"/proc/{pid}/fd/{name}"))
+    except OSError:
+        pass  # it ended while we looked
+    return "\n".join(paths)
+
+
 def _pid_namespace(pid):
     try:
         return os.readlink(f"/proc/{pid}/ns/pid")
@@ -46,16 +57,17 @@ class Machines:
         return (folder / "machine.json").exists() or (folder / "launch.json").exists()
 
     def processes(self):
-        """Every living process that has something below `data` on its command line or among its mounts, but the hub:
-        {pid: its command line}."""
-        needle = str(self.data)
+        """Every living process that has to do with something below `data`, but hubs: {pid: what it is}."""
+        needle = f"{self.data}/"
         found = {}
         for pid in _processes():
             command = _read(pid, "cmdline").replace("\0", " ").strip()
-            if pid == os.getpid() or " serve --data " in f" {command} ":
+            if pid == os.getpid() or " serve --data " in command or _is_zombie(pid):
                 continue
-            if (needle in command or needle in _read(pid, "mountinfo")) and not _is_zombie(pid):
-                found[pid] = command
+            files = _open_files(pid)
+            if any(needle in text for text in (f"{command}/", files, _read(pid, "mountinfo"))):
+                machines = {line.removeprefix(needle) for line in files.splitlines() if line.startswith(needle)}
+                found[pid] = f"{command} {' '.join(sorted(machines))}".strip()
         return found
 
     def sandboxes(self):
