@@ -29,13 +29,6 @@ net::Awaitable<void> await_store(Hub& hub, Start start) {
 
 }  // namespace
 
-std::string body_text(const Call& call) {
-  const auto type = call.request.headers.get("Content-Type");
-  if (!call.request.body.empty() && type && !type->starts_with("application/json"))
-    throw base::Error(base::ErrorClass::user, "UNSUPPORTED_MEDIA_TYPE", "send the body as application/json");
-  return call.request.body;
-}
-
 Paging read_paging(const Call& call) {
   constexpr std::int64_t kPagesMax = 1'000'000;
   Paging paging{.limit = read_number(call, "limit", 50, kPageMax), .page = read_number(call, "page", 1, kPagesMax)};

@@ -51,6 +51,7 @@ net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
   } catch (...) {
     error = base::as_error(std::current_exception());
   }
+  const bool streamed = !response && !error;
   int status = 200;
   if (error) {
     if (http_status(*error) >= 500)
@@ -61,7 +62,7 @@ net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
   }
   if (response) status = response->status;
   if (response && !exchange.answered()) co_await exchange.respond(std::move(*response));
-  record(call, status, hub_.clock.now() - began);
+  record(call, status, streamed ? std::nullopt : std::optional(hub_.clock.now() - began));
 }
 
 net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call) {
@@ -102,20 +103,23 @@ net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission)
     throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may do this");
 }
 
-void Dispatcher::record(const Call& call, int status, base::Duration took) {
+void Dispatcher::record(const Call& call, int status, std::optional<base::Duration> took) {
   const std::string method(net::to_string(call.request.method));
   hub_.metrics
       .counter("slipway_http_requests_total", "Requests answered.",
                {{"route", call.route}, {"method", method}, {"status", std::to_string(status)}})
       .increment();
-  hub_.metrics
-      .histogram("slipway_http_request_duration_seconds", "From the request's head to its answer.",
-                 observe::latency_buckets(), {{"route", call.route}})
-      .observe(double(took.count()) / 1'000.0);
+  if (took)  // how long a stream was watched says nothing about us
+    hub_.metrics
+        .histogram("slipway_http_request_duration_seconds", "From the request's head to its answer.",
+                   observe::latency_buckets(), {{"route", call.route}})
+        .observe(double(took->count()) / 1'000.0);
   if (!hub_.log.enabled(observe::Level::debug)) return;
-  hub_.log.debug(
-      "answered",
-      {{"request", call.request_id}, {"method", method}, {"route", call.route}, {"status", status}, {"ms", took}});
+  hub_.log.debug("answered", {{"request", call.request_id},
+                              {"method", method},
+                              {"route", call.route},
+                              {"status", status},
+                              {"ms", took.value_or(base::Duration(0))}});
 }
 
 net::ServerHooks Dispatcher::hooks() {

@@ -18,7 +18,7 @@ class Dispatcher {
  private:
   net::Awaitable<std::optional<net::Response>> answer(Call& call);
   net::Awaitable<void> authenticate(Call& call, Permission permission);
-  void record(const Call& call, int status, base::Duration took);
+  void record(const Call& call, int status, std::optional<base::Duration> took);
 
   Hub& hub_;
   const Router& router_;
