@@ -57,7 +57,7 @@ endif()
 # program test_NAME, whose tests carry the label `unit`, or `simulation` if that is their suite's name. What is in its
 # testing/ folder becomes slipway_NAME_testing, for the tests of this room and of all rooms above it.
 function(slipway_room name)
-  cmake_parse_arguments(ROOM "" "" "DEPENDS;EXCLUDE" ${ARGN})
+  cmake_parse_arguments(ROOM "POSTGRES" "" "DEPENDS;EXCLUDE" ${ARGN})
   string(REPLACE "/" "_" target ${name})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
   set(tests ${sources})
@@ -87,10 +87,18 @@ function(slipway_room name)
     target_link_libraries(test_${target} PRIVATE slipway_${target}_testing GTest::gtest GTest::gmock GTest::gtest_main)
     target_precompile_headers(test_${target} REUSE_FROM slipway_base)
     # Suites named Simulation… are a floor of their own: thousands of seeds take their time.
-    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "-Simulation*"
-                         PROPERTIES LABELS unit TIMEOUT 120)
+    set(environment TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/cmake/tsan_suppressions.txt)
+    set(apart "Simulation*")
+    if(ROOM_POSTGRES)
+      string(APPEND apart ":*Postgres*")
+      add_test(NAME ${target}_on_postgres COMMAND test_${target} --gtest_filter=*Postgres*)
+      set_tests_properties(${target}_on_postgres PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT ${environment})
+    endif()
+    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "-${apart}"
+                         PROPERTIES LABELS unit TIMEOUT 120 ENVIRONMENT ${environment})
     gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "Simulation*"
-                         TEST_LIST simulations_of_${target} PROPERTIES LABELS simulation TIMEOUT 900)
+                         TEST_LIST simulations_of_${target} PROPERTIES LABELS simulation TIMEOUT 900
+                         ENVIRONMENT ${environment})
   endif()
 endfunction()
 

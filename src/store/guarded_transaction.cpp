@@ -12,6 +12,10 @@ void refuse_nul(std::span<const Parameter> parameters) {
   }
 }
 
+bool is_transient(const std::exception_ptr& failure) {
+  return base::as_error(failure).error_class() == base::ErrorClass::transient;
+}
+
 }  // namespace
 
 template <class Call>
@@ -49,7 +53,9 @@ std::exception_ptr run_work(Session& session, Work& work, Savepoint savepoint) {
     failure = transaction.failure();
     if (!failure && savepoint == Savepoint::around) session.release();
   } catch (...) {
-    failure = transaction.failure() ? transaction.failure() : std::current_exception();
+    failure = std::current_exception();
+    // Trouble of the database itself is for the writer to see, whatever the work made of it.
+    if (transaction.failure() && is_transient(transaction.failure())) failure = transaction.failure();
   }
   if (!failure || savepoint == Savepoint::none || session.doomed()) return failure;
   try {

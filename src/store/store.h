@@ -72,12 +72,14 @@ enum class Dialect { sqlite, postgres };
 
 // A transaction in progress, for use on the thread that was given it and only during the call. Every failure is a
 // base::Error: CONSTRAINT_VIOLATED (conflict; details.constraint names it where the database tells, details.kind is
-// "unique", "foreign_key", "check" or "not_null"), STORE_FULL, STORE_BUSY, STORE_UNAVAILABLE (transient), or
-// INTERNAL_ERROR for SQL that is wrong.
+// "unique", "foreign_key", "check" or "not_null"), STORE_FULL, STORE_BUSY, STORE_UNAVAILABLE (transient),
+// TEXT_NOT_STORABLE (user) for a NUL or what is not UTF-8, or INTERNAL_ERROR for SQL that is wrong. After one, all that
+// follow fail too, and so does the work, even if it swallowed the exception.
 class Transaction {
  public:
   virtual ~Transaction() = default;
-  // `sql` must outlive the process (a literal): prepared statements are kept by its address and length.
+  // `sql` should be a literal: prepared statements are kept by its address and length (and prepared anew when another
+  // text is found there).
   virtual Rows query(std::string_view sql, std::span<const Parameter> parameters) = 0;
   // Returns how many rows were changed.
   virtual std::int64_t execute(std::string_view sql, std::span<const Parameter> parameters) = 0;
@@ -95,7 +97,9 @@ class Transaction {
 
 using Work = std::move_only_function<void(Transaction&)>;
 // Called exactly once, with null when the work is durable, else with what went wrong (then nothing of it is stored).
-// Runs on one of the store's threads: it must be short, not throw, and not call back into the store synchronously.
+// The one exception is STORE_OUTCOME_UNKNOWN: the connection broke during COMMIT, and the store was closed before it
+// could look. Until then a work whose outcome is unknown waits for the truth, however long the database is away. Runs
+// on one of the store's threads: it must be short, not throw, and not call back into the store synchronously.
 using Done = std::move_only_function<void(std::exception_ptr)>;
 
 class Database {
@@ -104,7 +108,8 @@ class Database {
 
   // Adds `work` to the next group. `work` may be run more than once (a group that failed is tried again without its
   // culprit; a lost connection is made anew), so it must only use the transaction and assign, never accumulate.
-  // Refused at once with STORE_BUSY when `kQueueMax` writes wait.
+  // Refused at once with STORE_BUSY when `kQueueMax` writes wait. While the database cannot be written, a write is
+  // tried again for some seconds, then fails with the reason. Writes run in the order of these calls.
   virtual void write(Work work, Done done) = 0;
   // Runs `work` on a reading connection, in a snapshot of what is committed; a write in it fails.
   virtual void read(Work work, Done done) = 0;

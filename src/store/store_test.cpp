@@ -156,6 +156,33 @@ TEST_P(Store, SumsAndComparisonsAreWholeNumbers) {
   });
 }
 
+TEST_P(Store, AFilterThatIsNullLetsEverythingPass) {
+  database_->write_and_wait([](Transaction& tx) {
+    add(tx, "a");
+    add(tx, "b");
+    constexpr std::string_view kFilter = "SELECT name FROM things WHERE (name = $1 OR $1 IS NULL)";
+    EXPECT_EQ(tx.query(kFilter, {"a"}).size(), 1U);
+    EXPECT_EQ(tx.query(kFilter, {std::nullopt}).size(), 2U);
+  });
+}
+
+TEST_P(Store, WhatAWorkMakesOfARefusedStatementIsWhatItsCallerHears) {
+  try {
+    database_->write_and_wait([](Transaction& tx) {
+      try {
+        add(tx, "a");
+        add(tx, "a");
+      } catch (const base::Error&) {
+        throw base::Error(base::ErrorClass::conflict, "CONFLICT", "a thing of that name exists");
+      }
+    });
+    FAIL() << "it was stored";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), "CONFLICT");
+  }
+  database_->read_and_wait([](Transaction& tx) { EXPECT_TRUE(tx.query("SELECT name FROM things").empty()); });
+}
+
 TEST_P(Store, CountsTheRowsThatAStatementChanged) {
   database_->write_and_wait([](Transaction& tx) {
     add(tx, "a");
