@@ -155,9 +155,9 @@ TEST(CommandLine, WhyReadsAsSentences) {
 TEST(CommandLine, AKeyIsAloneOnStdout) {
   Bench bench;
   bench.hub.data("POST /v1/api-keys", R"({"id":"key_1","name":"ci","user_id":"usr_1","key":"slk_secret"})");
-  EXPECT_EQ(bench.run({"key", "create", "ci", "--role", "user"}), kOk);
+  EXPECT_EQ(bench.run({"key", "create", "ci", "--role", "member"}), kOk);
   EXPECT_EQ(bench.out, "slk_secret\n");
-  EXPECT_EQ(bench.hub.call("POST /v1/api-keys").body, R"({"name":"ci","role":"user"})");
+  EXPECT_EQ(bench.hub.call("POST /v1/api-keys").body, R"({"name":"ci","role":"member"})");
 }
 
 TEST(CommandLine, ServeIsHungOnByTheMainProgram) {

@@ -19,7 +19,7 @@ void add_create(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   CLI::App& command = add_command(
       group, invocation, "create", "Make a key; it is shown this once",
-      "  slipway key create laptop\n  KEY=$(slipway key create ci --role user 2>/dev/null)", [&invocation, options] {
+      "  slipway key create laptop\n  KEY=$(slipway key create ci --role member 2>/dev/null)", [&invocation, options] {
         json::Object body{{"name", options->name}};
         if (!options->user_id.empty()) body["user_id"] = options->user_id;
         if (!options->role.empty()) body["role"] = options->role;
@@ -35,21 +35,21 @@ void add_create(CLI::App& group, Invocation& invocation) {
         return kOk;
       });
   command.add_option("name", options->name, "what it is for")->required();
-  command.add_option("--user", options->user_id, "whose: a user id; a new user if not given");
-  command.add_option("--role", options->role, "user or admin");
+  auto* user = command.add_option("--user", options->user_id, "whose: a user id; a new user if not given");
+  command.add_option("--role", options->role, "what a new user may do")->excludes(user)->type_name("member|admin");
 }
 
 void add_list(CLI::App& group, Invocation& invocation) {
   CLI::App& command = add_command(
       group, invocation, "list", "List keys (never the keys themselves)", "  slipway key list", [&invocation] {
-        const json::Array keys = invocation.hub().list("/v1/api-keys");
+        const json::Value keys = invocation.hub().get("/v1/api-keys");  // few: the API gives them in one page
         if (invocation.wants_json()) {
           invocation.print_json(keys);
           return kOk;
         }
         const base::Instant now = invocation.world.clock.now();
         Table table({"ID", "NAME", "USER", "ROLE", "AGE", "LAST USED"});
-        for (const json::Value& value : keys) {
+        for (const json::Value& value : keys.as_array()) {
           const auto key = read_view<KeyView>(value);
           table.add({printable(key.id), printable(key.name), printable(key.user_id.value_or("")),
                      printable(key.role.value_or("")), key.created_at ? age(*key.created_at, now) : "",
