@@ -1,6 +1,7 @@
 #include "net/http_client.h"
 
 #include <curl/curl.h>
+#include <fcntl.h>
 
 #include <atomic>
 #include <boost/json/parse.hpp>
@@ -55,6 +56,12 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* tra
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* transfer) {
   return static_cast<Transfer*>(transfer)->take_body({data, size * count});
+}
+
+// A child process must not inherit the connection.
+int on_socket(void*, curl_socket_t socket, curlsocktype) {
+  ::fcntl(socket, F_SETFD, FD_CLOEXEC);
+  return CURL_SOCKOPT_OK;
 }
 
 std::size_t Transfer::take_header(std::string_view line) {
@@ -117,6 +124,7 @@ void Transfer::prepare() {
   CURL* handle = easy.get();
   curl_easy_setopt(handle, CURLOPT_PRIVATE, this);
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_SOCKOPTFUNCTION, on_socket);
   curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, message);
   curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");

@@ -114,6 +114,7 @@ Awaitable<void> Server::Impl::accept(std::shared_ptr<Impl> self, std::shared_ptr
     typename Protocol::endpoint peer;
     auto [error, socket] = co_await listener->acceptor.async_accept(peer, use_result);
     if (!error) {
+      close_on_exec(socket.native_handle());
       Origin origin{"unix", true};
       if constexpr (std::is_same_v<Protocol, Tcp>) {
         error_code ignored;
@@ -208,6 +209,7 @@ std::uint16_t Server::listen_tcp(const std::string& address, std::uint16_t port,
   auto listener = std::make_shared<Impl::Listener<Tcp>>(impl_->shared->io);
   if (tls) listener->tls = make_tls_context(*tls);
   listener->acceptor.open(endpoint.protocol(), error);
+  if (!error) close_on_exec(listener->acceptor.native_handle());
   if (!error) listener->acceptor.set_option(asio::socket_base::reuse_address(true), error);
   if (!error) listener->acceptor.bind(endpoint, error);
   if (!error) listener->acceptor.listen(kListenBacklog, error);
@@ -229,6 +231,7 @@ void Server::listen_unix(const std::string& path, unsigned mode) {
   auto listener = std::make_shared<Impl::Listener<Local>>(impl_->shared->io);
   error_code error;
   listener->acceptor.open(Local(), error);
+  if (!error) close_on_exec(listener->acceptor.native_handle());
   if (!error) listener->acceptor.bind(Local::endpoint(path), error);
   // Before `listen`: nobody can connect until the mode is right.
   if (!error && ::chmod(path.c_str(), mode) != 0) error.assign(errno, boost::system::system_category());

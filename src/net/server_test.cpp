@@ -1,5 +1,6 @@
 #include "net/server.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -146,6 +147,19 @@ TEST(Server, ListensOnAUnixSocketThatOnlyItsOwnerMayUse) {
   EXPECT_FALSE(std::filesystem::exists(path));
 }
 
+TEST(Server, ChildProcessesInheritNoSocket) {
+  ServerThread server(echo);
+  RawClient client(server.port());
+  ASSERT_TRUE(server.wait_until([](const auto& now) { return now.connections == 1; }));
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int fd = std::stoi(entry.path().filename());
+    std::error_code gone;
+    const bool socket = std::filesystem::read_symlink(entry.path(), gone).string().starts_with("socket:");
+    if (!socket || fd == client.fd() || fd <= 2) continue;
+    EXPECT_TRUE(fcntl(fd, F_GETFD) & FD_CLOEXEC) << fd;
+  }
+}
+
 // ---- refusing
 
 TEST(Server, RefusesWhatIsNoRequest) {
@@ -217,7 +231,7 @@ TEST(Server, LetsARouteTakeLargerBodies) {
   ServerThread server(echo, {}, hooks);
   const std::string body(500, 'x');
   EXPECT_EQ(run_curl("-d " + body + " '" + server.url("/large") + "'"), "POST /large|" + body);
-  EXPECT_EQ(run_curl("-d " + body + " '" + server.url("/small") + "'"), "{\"code\":\"BODY_TOO_LARGE\"}");
+  EXPECT_EQ(run_curl("-d " + body + " '" + server.url("/small") + "'"), "{\"code\":\"PAYLOAD_TOO_LARGE\"}");
 }
 
 TEST(Server, TurnsConnectionsAwayWhenItHasTooMany) {

@@ -2,6 +2,8 @@
 // A byte stream over TCP, TLS or a Unix socket: one type for all, so that HTTP and WebSocket code exists once.
 // For this room's .cpp files: it brings Asio's SSL headers.
 
+#include <fcntl.h>
+
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/ssl/context.hpp>
@@ -15,6 +17,9 @@
 namespace slipway::net {
 
 using boost::system::error_code;
+
+// Asio opens sockets that child processes would inherit, and a child that lives on would keep a connection open.
+inline void close_on_exec(int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); }
 
 // Models Asio's AsyncReadStream and AsyncWriteStream. One read and one write may be under way at a time. Shared by
 // whoever reads and whoever writes; it stays in place because TLS refers to the socket.

@@ -165,6 +165,9 @@ Awaitable<void> open_socket(std::shared_ptr<Attempt> attempt, const Address& add
     Transport::Socket socket(attempt->io);
     attempt->transport =
         tls ? std::make_shared<Transport>(std::move(socket), tls) : std::make_shared<Transport>(std::move(socket));
+    error_code unopened;
+    attempt->transport->socket().open(target.protocol(), unopened);
+    if (!unopened) close_on_exec(attempt->transport->socket().native_handle());
     const auto [error] = co_await attempt->transport->socket().async_connect(target, use_result);
     attempt->check_time();
     last = error;

@@ -20,7 +20,7 @@ ReadResult refuse(const error_code& error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow)
     return refuse(431, "HEADER_TOO_LARGE", "the request's head is larger than the server takes");
   if (error == http::error::body_limit)
-    return refuse(413, "BODY_TOO_LARGE", "the request's body is larger than the server takes");
+    return refuse(413, "PAYLOAD_TOO_LARGE", "the request's body is larger than the server takes");
   if (error == http::error::bad_version)
     return refuse(505, "HTTP_VERSION_NOT_SUPPORTED", "the server speaks HTTP/1.0 and HTTP/1.1");
   return refuse(400, "MALFORMED_REQUEST", "this is no valid HTTP request: " + error.message());
