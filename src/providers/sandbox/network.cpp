@@ -69,11 +69,11 @@ void start_slirp(const MachineFolder& folder, const ProcessId& init, const base:
                   "--disable-host-loopback",
                   "--exit-fd=" + std::to_string(command.pass(lifeline.get())),
                   "--ready-fd=" + std::to_string(command.pass(ready.write.get())),
-                  "--enable-sandbox",
                   "--enable-seccomp",
                   "--netns-type=path"};
-  // As root we have every right over the sandbox's namespaces; otherwise only from within its user namespace.
-  if (::geteuid() != 0) command.argv.push_back("--userns-path=" + path(userns));
+  // As root we have every right over the sandbox's namespaces, and slirp4netns gives all of it away. An ordinary user
+  // has rights only from within the user namespace, whose single id does not suffice for slirp4netns's own sandbox.
+  command.argv.push_back(::geteuid() == 0 ? "--enable-sandbox" : "--userns-path=" + path(userns));
   command.argv.push_back(path(netns));
   command.argv.emplace_back("tap0");
   if (command.argv.front().empty()) throw unavailable("slirp4netns is not installed (apt-get install slirp4netns)");

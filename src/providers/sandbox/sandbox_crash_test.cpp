@@ -77,7 +77,7 @@ class SandboxCrashTest : public testing::SandboxTest {
 
 TEST_F(SandboxCrashTest, AHubKilledAtAnyInstantLeavesOneMachineOrNone) {
   SandboxProvider provider(options(), clock_);
-  crash_often(provider, 300, 60'000);
+  crash_often(provider, 200, 60'000);
 }
 
 TEST_F(SandboxCrashTest, AHubKilledWhileItSetsUpANetworkLeavesOneMachineOrNone) {
@@ -85,7 +85,7 @@ TEST_F(SandboxCrashTest, AHubKilledWhileItSetsUpANetworkLeavesOneMachineOrNone) 
   auto chosen = options();
   chosen.network = Network::isolated;
   SandboxProvider provider(chosen, clock_);
-  crash_often(provider, 60, 120'000);
+  crash_often(provider, 40, 120'000);
 }
 
 TEST_F(SandboxCrashTest, AnOrdinaryUsersHubKilledAtAnyInstantLeavesOneMachineOrNone) {
@@ -133,8 +133,10 @@ TEST_F(SandboxCrashTest, ASandboxThatNoRecordKnowsIsFoundByTheLockThatItHolds) {
   SandboxProvider provider(options(), clock_);
   provider.create(spec("ws"), {});
   await_up("ws");
+  const auto cgroups = machine("ws").launch()->cgroups;
   machine("ws").forget_launch();
   provider.destroy("ws", {});
+  for (const auto& path : cgroups) EXPECT_FALSE(std::filesystem::exists(path)) << path;
   EXPECT_TRUE(testing::eventually([&] { return processes().empty(); }));
   EXPECT_FALSE(machine("ws").exists());
 }

@@ -130,6 +130,7 @@ void SandboxProvider::destroy(const std::string& name, std::stop_token stop) {
   const MachineFolder folder(options_.root_dir, name);
   if (const auto turn = lock(folder, OperationLock::Folder::must_exist, stop)) {
     kill_and_clean(folder);
+    cgroups_.plan(cgroup_id(name)).remove();  // those of a launch whose record is lost
     folder.destroy();
   }
   MachineFolder::sweep(options_.root_dir, name);

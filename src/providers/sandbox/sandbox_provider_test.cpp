@@ -210,8 +210,8 @@ TEST_F(SandboxProviderTest, AfterARestartOfTheHostItIsStoppedAndStrangersWithIts
   EXPECT_EQ(provider_.status("ws").state, MachineState::running);
 
   launch = *machine("ws").launch();
-  const auto real = launch;
-  launch.monitor.pid = stranger;  // this boot, but started at another time
+  launch.monitor = *identify(stranger);
+  ++launch.monitor.started;  // this boot, but another moment
   machine("ws").write_launch(launch);
   provider_.destroy("ws", {});
   EXPECT_EQ(::waitpid(stranger, nullptr, WNOHANG), 0) << "a stranger was killed";
