@@ -27,6 +27,12 @@ bool is_cancellation(const std::exception_ptr& failure) {
   }
 }
 
+// Asio starts a coroutine at once when it is already on the loop; its caller would see half of it happen.
+Awaitable<void> on_next_turn(Awaitable<void> task) {
+  co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable_t<Executor>{});
+  co_await std::move(task);
+}
+
 }  // namespace
 
 // ---- TaskGroup
@@ -52,7 +58,7 @@ void TaskGroup::spawn(Awaitable<void> task) {
     if (failure && state->on_failure && !is_cancellation(failure)) state->on_failure(failure);
     if (state->running.empty()) state->changed.notify_all();
   };
-  asio::co_spawn(state_->io.get_executor(), std::move(task),
+  asio::co_spawn(state_->io.get_executor(), on_next_turn(std::move(task)),
                  asio::bind_cancellation_slot((*place)->slot(), std::move(finished)));
 }
 

@@ -132,6 +132,14 @@ Awaitable<void> Server::Impl::accept(std::shared_ptr<Impl> self, std::shared_ptr
   }
 }
 
+// Holds the connection from before its coroutine begins.
+static Awaitable<void> serve(std::shared_ptr<Connection> connection, bool full) {
+  if (full)
+    co_await connection->turn_away();
+  else
+    co_await connection->run();
+}
+
 void Server::Impl::admit(std::shared_ptr<Transport> transport, Origin origin) {
   auto& statistics = shared->statistics;
   ++statistics.connections_total;
@@ -145,7 +153,7 @@ void Server::Impl::admit(std::shared_ptr<Transport> transport, Origin origin) {
     self->shared->changed.notify_all();
   });
   auto connection = std::make_shared<Connection>(shared, std::move(transport), std::move(origin), slot);
-  tasks.spawn(full ? connection->turn_away() : connection->run());
+  tasks.spawn(serve(std::move(connection), full));
   arm_sweep();
 }
 
