@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <netdb.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -128,6 +129,7 @@ void occupy_standard_descriptors() {
 
 int run(const Settings& settings) {
   occupy_standard_descriptors();
+  ::signal(SIGPIPE, SIG_IGN);                    // a program that does not read its input is no reason to end
   __nss_configure_lookup("hosts", "files dns");  // both are built in; others would have to be loaded
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);            // what outlives its session is reaped by us, not left a zombie
 
