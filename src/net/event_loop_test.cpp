@@ -165,6 +165,21 @@ TEST(TaskGroup, JoinsItsTasksAndReportsWhatTheyThrow) {
   EXPECT_EQ(failures, std::vector<std::string>{"VALIDATION_ERROR"});
 }
 
+TEST(TaskGroup, StartsATaskOnTheNextTurnEvenFromTheLoop) {
+  IoContext io;
+  TaskGroup group(io, nullptr);
+  testing::run(io, [](TaskGroup& group) -> Awaitable<void> {
+    bool begun = false;
+    group.spawn([](bool& begun) -> Awaitable<void> {
+      begun = true;
+      co_return;
+    }(begun));
+    EXPECT_FALSE(begun);
+    co_await group.join();
+    EXPECT_TRUE(begun);
+  }(group));
+}
+
 TEST(TaskGroup, CancelEndsTasksThatWait) {
   IoContext io;
   TaskGroup group(io, [](std::exception_ptr) { ADD_FAILURE(); });

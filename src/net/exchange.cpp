@@ -34,7 +34,8 @@ struct HttpExchange::StreamState {
   static Awaitable<void> watch(std::shared_ptr<StreamState> state) {
     const auto transport = state->connection->transport();
     std::array<char, 512> waste;
-    for (std::size_t total = 0; total <= kStrayInputBytes;) {
+    // The handler may be done before this task begins.
+    for (std::size_t total = 0; total <= kStrayInputBytes && !state->settling;) {
       const auto [error, received] = co_await transport->async_read_some(boost::asio::buffer(waste), use_result);
       if (error) break;
       total += received;

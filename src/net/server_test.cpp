@@ -325,6 +325,18 @@ TEST(Server, StreamsEventsAsTheyCome) {
   EXPECT_TRUE(old.receive_all().ends_with("\r\n\r\n: hello\n\ndata: 1\n\ndata: 2\n\n"));
 }
 
+TEST(Server, EndsAStreamInWhichNothingIsWritten) {
+  ServerThread server([](Exchange& exchange) -> Awaitable<void> {
+    auto stream = co_await exchange.start_stream({200, {}, ""});
+    co_await stream->finish();
+  });
+  for (const std::string request : {"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"}) {
+    RawClient client(server.port());
+    client.send(request);
+    EXPECT_TRUE(client.receive_all().ends_with("\r\n\r\n")) << request;
+  }
+}
+
 TEST(Server, NoticesThatAStreamsClientWentAwayThoughNothingIsWritten) {
   std::atomic<int> ended{0};
   ServerThread server([&](Exchange& exchange) -> Awaitable<void> {
