@@ -2,8 +2,8 @@
 // What makes machines on one kind of backend. A new provider is one folder and one line in the wiring.
 //
 // Every call may block for as long as the backend takes and is made from a worker thread, several at once for different
-// machines and never two at once for one machine. Every call is idempotent: it may be repeated at any time, also after a
-// crash in the middle of it, and ends with the same one machine. Failures are base::Error with the class set.
+// machines and never two at once for one machine. Every call is idempotent: it may be repeated at any time, also after
+// a crash in the middle of it, and ends with the same one machine. Failures are base::Error with the class set.
 
 #include <functional>
 #include <map>
@@ -28,12 +28,12 @@ struct MachineSpec {
   std::string zone;
   std::map<std::string, std::string> labels;       // who owns it: to find and adopt machines without a record
   std::map<std::string, std::string> environment;  // for the user's processes
-  std::string hub_url;          // where the agent calls out to; unix:PATH or ws(s)://HOST:PORT
-  base::Secret agent_token;     // one-time; the agent exchanges it for its own credential
+  std::string hub_url;                             // where the agent calls out to; unix:PATH or ws(s)://HOST:PORT
+  base::Secret agent_token;                        // one-time; the agent exchanges it for its own credential
 };
 
 enum class MachineState {
-  absent,     // no such machine (its home may still exist)
+  absent,  // no such machine (its home may still exist)
   starting,
   running,
   suspended,  // memory kept
