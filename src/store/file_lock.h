@@ -9,7 +9,8 @@ namespace slipway::store {
 
 class FileLock {
  public:
-  // Takes PATH.lock. Throws STORE_LOCKED, naming the process that holds it when that is known.
+  // Takes PATH.lock. Throws STORE_LOCKED, naming the process that holds it when that is known. When that process is
+  // dead and only its children have the lock still, waits some seconds for them to let go.
   explicit FileLock(const std::string& path);
 
  private:

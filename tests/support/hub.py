@@ -151,7 +151,10 @@ class Hub:
         self.start()
 
     def log(self):
-        return (self.folder / "hub.log").read_text(errors="replace")
+        try:
+            return (self.folder / "hub.log").read_text(errors="replace")
+        except FileNotFoundError:
+            return "(the hub's folder is gone)"
 
     def log_tail(self):
         return self.log()[-4000:]
