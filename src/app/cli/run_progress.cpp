@@ -25,6 +25,9 @@ bool is_under_way(const StepView& step) {
   return step.status == "running" || step.status == "waiting" || step.status == "compensating";
 }
 
+// A step that looks again and again until something is ready has many attempts; once it is done they tell nothing.
+bool is_repeated(const StepView& step) { return step.attempts.value_or(1) > 1 && step.status != "completed"; }
+
 std::string elapsed(const StepView& step, base::Instant now) {
   if (step.duration_ms) return base::format_duration(*step.duration_ms);
   if (!is_under_way(step) || !step.started_at || now < *step.started_at) return {};
@@ -45,7 +48,7 @@ std::string remark(const StepView& step, base::Instant now) {
   if (step.status == "compensated") append("undone");
   if (step.status == "compensation_failed") append("could not be undone");
   if (step.status == "cancelled" || step.status == "skipped") append(step.status);
-  if (step.attempts.value_or(1) > 1) append("attempt " + std::to_string(*step.attempts));
+  if (is_repeated(step)) append("attempt " + std::to_string(*step.attempts));
   if (step.next_attempt_at && is_under_way(step) && *step.next_attempt_at > now)
     append("next in " + base::format_duration((*step.next_attempt_at - now) / 100 * 100));
   if (step.error) append(describe(*step.error));
@@ -104,7 +107,7 @@ std::vector<std::string> progress_changes(const std::optional<RunView>& before, 
   for (const StepView& step : after.steps) {
     if (!has_changed(find_step(before, step.name), step)) continue;
     std::string line = printable(step.name) + ": " + printable(step.status);
-    if (step.attempts.value_or(1) > 1) line += ", attempt " + std::to_string(*step.attempts);
+    if (is_repeated(step)) line += ", attempt " + std::to_string(*step.attempts);
     if (step.duration_ms) line += " in " + base::format_duration(*step.duration_ms);
     if (step.error) line += ", " + describe(*step.error);
     lines.push_back(std::move(line));
