@@ -28,7 +28,7 @@ struct Copy {
 
 [[noreturn]] void fail_local(const std::string& action, const std::string& path) {
   const int reason = errno;
-  throw Error(ErrorClass::user, reason == ENOENT ? "NOT_FOUND" : "FILE_ERROR",
+  throw Error(ErrorClass::user, reason == ENOENT ? "FILE_NOT_FOUND" : "FILE_ERROR",
               "cannot " + action + " '" + path + "': " + std::generic_category().message(reason));
 }
 
@@ -47,14 +47,9 @@ agent::OpenRequest files_request(agent::FilesRequest files) {
 void transfer(Invocation& invocation, const std::string& workspace_id, SessionCall call) {
   call.error = STDERR_FILENO;
   call.notice = [&invocation](std::string_view text) { invocation.say(text); };
-  try {
-    const int code = exit_code_of(run_session(invocation.hub().address(), workspace_id, std::move(call)));
-    if (code != 0)
-      throw Error(ErrorClass::user, "COPY_FAILED", "the other side failed with code " + std::to_string(code));
-  } catch (const Error& error) {
-    if (error.code() == "FILE_NOT_FOUND") throw Error(ErrorClass::user, "NOT_FOUND", error.message());
-    throw;
-  }
+  const int code = exit_code_of(run_session(invocation.hub().address(), workspace_id, std::move(call)));
+  if (code != 0)
+    throw Error(ErrorClass::user, "COPY_FAILED", "the other side failed with code " + std::to_string(code));
 }
 
 // ---- upload

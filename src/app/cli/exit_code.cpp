@@ -21,6 +21,7 @@ constexpr auto kRules = std::to_array<Rule>({
     {"VALIDATION_ERROR", kUsage, ""},
     {"PAYLOAD_TOO_LARGE", kUsage, ""},
     {"NOT_FOUND", kNotFound, "`slipway workspace list` and `slipway runs list` show what is there"},
+    {"FILE_NOT_FOUND", kNotFound, ""},
     {"CONFLICT", kConflict, ""},
     {"INVALID_STATE_TRANSITION", kConflict, "`slipway why NAME` tells what it is waiting for"},
     {"IDEMPOTENCY_KEY_IN_PROGRESS", kConflict, "the first request with this key is still at work"},

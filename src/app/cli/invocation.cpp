@@ -41,7 +41,9 @@ int Invocation::report(const base::Error& error) const {
   world.out.flush();
   world.err << err_style().red("slipway:") << ' '
             << printable(error.message().empty() ? error.code() : error.message());
-  const bool is_coded = error.code() != "VALIDATION_ERROR" && error.code() != "NOT_FOUND" && error.code() != "CONFLICT";
+  constexpr std::array<std::string_view, 4> kSaidByMessage{"VALIDATION_ERROR", "NOT_FOUND", "FILE_NOT_FOUND",
+                                                           "CONFLICT"};
+  const bool is_coded = std::ranges::find(kSaidByMessage, error.code()) == kSaidByMessage.end();
   if (is_coded && !error.message().empty()) world.err << err_style().dim(" (" + printable(error.code()) + ")");
   world.err << '\n';
   const json::Value* allowed =
