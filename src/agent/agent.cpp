@@ -202,6 +202,9 @@ Awaitable<void> Agent::Impl::call_and_serve() {
     failure = std::current_exception();
   }
   leave(*link);
+  while (co_await link->socket->read()) {
+    // Our close frame must get out before the socket goes.
+  }
   if (Steady::now() - began >= kStableTime) backoff.reset();
   if (link->socket->close_code() == kReplacedClosure) backoff.wait_longest();
   if (failure) std::rethrow_exception(failure);

@@ -61,6 +61,12 @@ struct AgentLeg {
 
 net::Message binary(std::string data) { return {.text = false, .data = std::move(data)}; }
 
+// A socket that goes at once would take its close frame, and the reason in it, with it.
+Awaitable<void> read_to_end(net::WebSocket& socket) {
+  while (co_await socket.read()) {
+  }
+}
+
 void ignore_failure(std::exception_ptr) {}  // of tasks that end when their socket does
 
 }  // namespace
@@ -114,6 +120,7 @@ Awaitable<void> AgentHub::Impl::serve_agent(std::shared_ptr<AgentLeg> leg, std::
   } catch (const base::Error& error) {
     leg->socket->close(kProtocolError, error.message());
   }
+  co_await read_to_end(*leg->socket);
 }
 
 Awaitable<Frame> AgentHub::Impl::read_greeting(AgentLeg& leg, FrameType expected) {
@@ -219,6 +226,7 @@ Awaitable<void> AgentHub::Impl::serve_client(std::shared_ptr<ClientLeg> leg) {
     leg->socket->close(kProtocolError, error.message());
   }
   co_await detach_all(leg);
+  co_await read_to_end(*leg->socket);
 }
 
 Awaitable<void> AgentHub::Impl::on_client_message(std::shared_ptr<ClientLeg> leg, std::string message) {
