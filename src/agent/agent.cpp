@@ -1,17 +1,12 @@
 #include "agent/agent.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <deque>
-#include <fstream>
 #include <iterator>
 #include <map>
 #include <unordered_map>
 
 #include "agent/backoff.h"
+#include "agent/credential.h"
 #include "agent/session.h"
 #include "net/websocket.h"
 
@@ -30,7 +25,6 @@ constexpr base::Duration kFarewellTime = 2s;      // for the last frames when th
 constexpr base::Duration kShortestHeartbeat = 1s, kLongestHeartbeat = 60s;  // whatever the hub says
 // Control frames waiting for the connection; above it the hub is not read, and must wait.
 constexpr std::size_t kMaxControlQueue = 1024;
-constexpr std::size_t kMaxTokenBytes = 4096;
 constexpr std::uint16_t kNormalClosure = 1000, kProtocolErrorClosure = 1002;
 // Another agent of this workspace is there: two that call at once would push each other out for ever.
 constexpr std::uint16_t kReplacedClosure = 4001;
@@ -38,28 +32,6 @@ constexpr std::uint16_t kReplacedClosure = 4001;
 constexpr auto kStableTime = 2s;
 
 net::Message binary(std::string data) { return {.text = false, .data = std::move(data)}; }
-
-std::optional<base::Secret> read_secret(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (path.empty() || !file) return std::nullopt;
-  std::string text(kMaxTokenBytes, '\0');
-  file.read(text.data(), std::streamsize(text.size()));
-  text.resize(std::size_t(file.gcount()));
-  while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.pop_back();
-  if (text.empty()) return std::nullopt;
-  return base::Secret(std::move(text));
-}
-
-void keep_secret(const std::string& path, const base::Secret& secret) {
-  const std::string partial = path + ".new";
-  {
-    base::UniqueFd file(::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600));
-    const auto& text = secret.reveal();
-    if (!file || ::write(file.get(), text.data(), text.size()) != ssize_t(text.size()))
-      throw base::system_error("keep the credential in '" + partial + "'", errno);
-  }
-  if (::rename(partial.c_str(), path.c_str()) != 0) throw base::system_error("keep the credential", errno);
-}
 
 struct Connection {
   Connection(net::IoContext& io, std::unique_ptr<net::WebSocket> ws) : socket(std::move(ws)), changed(io) {}
@@ -407,7 +379,7 @@ void Agent::Impl::end_session(const std::shared_ptr<Session>& session) {
   note_usage(*session);
   changed.notify_all();
   if (session->over()) return;
-  session->hang_up();
+  session->drop();
   tasks.spawn(kill_later(session));
 }
 

@@ -22,6 +22,13 @@ constexpr std::size_t kBigBytes = 100'000'000;
 constexpr std::string_view kBigLine = "0123456789abcde\n";
 constexpr const char* kBigCommand = "yes 0123456789abcde | head -c 100000000";
 
+// A sanitizer keeps what was freed.
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+constexpr bool kMemoryIsMeasured = false;
+#else
+constexpr bool kMemoryIsMeasured = true;
+#endif
+
 class Resilience : public ::testing::Test {
  protected:
   Resilience() {
@@ -70,8 +77,8 @@ TEST_F(Resilience, BigOutputComesWholeAndIsNotHeldInMemory) {
     EXPECT_EQ((co_await client->wait_exit()).code, 0);
     co_await client->close();
   });
-  // A few windows and buffers; far from 100 MB, also under a sanitizer.
-  EXPECT_LT(agent_peak_kilobytes() - before, 24'000u);
+  // A few windows and buffers; far from 100 MB.
+  if (kMemoryIsMeasured) EXPECT_LT(agent_peak_kilobytes() - before, 24'000u);
 }
 
 TEST_F(Resilience, StreamSurvivesEveryKindOfBreakWithoutALostByte) {
@@ -154,7 +161,7 @@ TEST_F(Resilience, SlowReaderStopsItsProducerAndNobodyElse) {
       const auto other = world.client(exec({"echo", "quick"}));
       EXPECT_EQ((co_await finish(*other)).output, "quick\n");
     }
-    EXPECT_LT(agent_peak_kilobytes() - before, 8'000u);
+    if (kMemoryIsMeasured) EXPECT_LT(agent_peak_kilobytes() - before, 8'000u);
     co_await slow->close();
   });
 }

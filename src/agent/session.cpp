@@ -69,13 +69,15 @@ Awaitable<void> Session::drain_output() {
 Awaitable<void> Session::pump_output(std::shared_ptr<Session> self, StreamId stream) {
   SendStream& sender = end_.sending(stream);
   for (;;) {
-    while (sender.room() == 0 && !ended_) co_await changed_.wait();
-    if (sender.room() == 0) break;  // killed, and nobody takes what it said
+    while (sender.room() == 0 && !ended_ && !dropped_) co_await changed_.wait();
+    if (sender.room() == 0 && !dropped_) break;  // killed, and nobody takes what it said
     ++reads_pending_;
-    const std::string bytes = co_await endpoint_->read(stream, std::min(sender.room(), kMaxDataBytes));
+    const auto limit = dropped_ ? kMaxDataBytes : std::min(sender.room(), kMaxDataBytes);
+    const std::string bytes = co_await endpoint_->read(stream, limit);
     --reads_pending_;
     if (bytes.empty()) break;
     bytes_read_ += bytes.size();
+    if (dropped_) continue;
     sender.write(bytes);
     if (channel_) note_activity();
     callbacks_.on_change();
@@ -167,6 +169,12 @@ void Session::hang_up() {
     endpoint_->hang_up();
   else
     kill();
+}
+
+void Session::drop() {
+  dropped_ = true;
+  hang_up();
+  changed();
 }
 
 void Session::kill() {

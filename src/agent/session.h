@@ -57,6 +57,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Asks what runs to end; `kill` ends it. Also while it starts.
   void hang_up();
+  // The same, and nobody will take what it says: it does not wait for a reader.
+  void drop();
   void kill();
 
  private:
@@ -85,6 +87,7 @@ class Session : public std::enable_shared_from_this<Session> {
   int reads_pending_ = 0;
   std::uint64_t bytes_read_ = 0;
   bool ended_ = false;  // the endpoint has ended, or was told to
+  bool dropped_ = false;
   bool over_ = false;
 };
 
