@@ -28,7 +28,9 @@ _slipway() {
   local -a candidates
   candidates=("${(@f)$("${words[1]}" __complete --words "${(@)words[2,CURRENT]}" 2>/dev/null)}")
   candidates=(${candidates:#})
-  if (( ${#candidates} )); then compadd -- "${candidates[@]}"; else _files; fi
+  if (( ! ${#candidates} )); then _files
+  elif [[ ${candidates[1]} == *: ]]; then compadd -S '' -- "${candidates[@]}"  # a path follows
+  else compadd -- "${candidates[@]}"; fi
 }
 compdef _slipway slipway
 )sh";
