@@ -42,6 +42,7 @@ struct Hub {
   observe::Registry& metrics;
   const observe::Logger& log;
   bool open_metrics = false;  // /metrics without a key
+  bool draining = false;      // nobody waits for anything any more
   std::string version;
 };
 

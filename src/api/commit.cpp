@@ -1,7 +1,6 @@
 #include "api/commit.h"
 
 #include "api/keys_in_progress.h"
-#include "base/digest.h"
 #include "fleet/idempotency.h"
 
 namespace slipway::api {
@@ -19,22 +18,28 @@ std::optional<std::string> read_key(const Call& call) {
   return std::string(key);
 }
 
-std::string hash_of(const net::Request& request) {
-  return base::sha256_hex(std::string(net::to_string(request.method)) + " " + request.target + "\n" + request.body);
+// Keyed: the body may hold secrets that could be guessed from a plain hash.
+std::string hash_of(const Call& call) {
+  const auto& request = call.request;
+  return call.hub.sealer
+      .derive("request/" + std::string(net::to_string(request.method)) + " " + request.target + "\n" + request.body)
+      .reveal();
 }
 
-fleet::StoredAnswer to_stored(const std::string& hash, const net::Response& answer) {
+// The body is sealed: that of a new API key holds the key.
+fleet::StoredAnswer to_stored(const fleet::Sealer& sealer, const std::string& hash, const net::Response& answer) {
   json::Object headers;
   for (const auto& [name, value] : answer.headers)
     if (name != "X-Request-Id") headers.emplace(name, value);
-  return {hash, answer.status, json::print_value(headers), answer.body};
+  return {hash, answer.status, json::print_value(headers), sealer.seal(base::Secret(answer.body))};
 }
 
 net::Response replay(const Call& call, const std::string& hash, const fleet::StoredAnswer& stored) {
   if (stored.request_hash != hash)
     throw base::Error(base::ErrorClass::user, "IDEMPOTENCY_KEY_REUSED",
                       "this Idempotency-Key was used for another request; use a new one");
-  net::Response answer{.status = int(stored.status), .headers = {}, .body = stored.body};
+  net::Response answer{
+      .status = int(stored.status), .headers = {}, .body = call.hub.sealer.unseal(stored.body).reveal()};
   const auto headers = json::parse_value(stored.headers);
   for (const auto& [name, value] : headers.as_object()) answer.headers.set(name, value.as_string());
   answer.headers.set("X-Request-Id", call.request_id);
@@ -47,7 +52,7 @@ net::Response replay(const Call& call, const std::string& hash, const fleet::Sto
 net::Awaitable<Committed> commit(Call& call, std::move_only_function<Deed(store::Transaction&)> deed) {
   const auto key = read_key(call);
   const std::string caller = call.caller->user.str();
-  const std::string hash = key ? hash_of(call.request) : "";
+  const std::string hash = key ? hash_of(call) : "";
   const base::Instant now = call.hub.clock.now();
 
   std::optional<KeysInProgress::Claim> claim;
@@ -72,7 +77,7 @@ net::Awaitable<Committed> commit(Call& call, std::move_only_function<Deed(store:
                       .request_id = call.request_id,
                       .remote = call.request.peer,
                       .details = done.details});
-    if (key) fleet::store_answer(tx, caller, *key, to_stored(hash, done.answer), now);
+    if (key) fleet::store_answer(tx, caller, *key, to_stored(call.hub.sealer, hash, done.answer), now);
   });
   if (earlier) co_return Committed{replay(call, hash, *earlier), true};
   co_return Committed{std::move(done.answer), false};

@@ -3,6 +3,7 @@
 namespace slipway::api {
 namespace {
 
+constexpr std::string_view kAgentRoute = "/v1/agent/connect";
 constexpr std::string_view kUnknownRoute = "unknown";
 constexpr std::string_view kPages = "pages";
 
@@ -66,6 +67,8 @@ net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
 }
 
 net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call) {
+  // The socket that is bound into sandboxes is for their agents and nothing else.
+  if (call.request.local_socket && call.request.path != kAgentRoute) throw base::not_found("route", call.request.path);
   auto match = router_.match(call.request);
   if (match.route == nullptr) {
     if (pages_ != nullptr && match.allowed.empty()) {

@@ -17,6 +17,10 @@ class Doorbell {
     if (const auto found = bells_.find(key); found != bells_.end())
       if (const auto bell = found->second.lock()) bell->notify_all();
   }
+  void ring_all() {
+    for (const auto& [key, weak] : bells_)
+      if (const auto bell = weak.lock()) bell->notify_all();
+  }
   // Kept by whoever waits; forgotten when the last of them goes.
   std::shared_ptr<net::Signal> bell(const std::string& key) {
     auto& slot = bells_[key];

@@ -57,7 +57,7 @@ net::Awaitable<net::Response> launch(Call& call, durable::RunRecord run, net::Re
       state = durable::fold_all(durable::journal::events(tx, id));
     });
     const auto left = until - hub.clock.now();
-    if (!state.is_final() && left > base::Duration(0)) {
+    if (!state.is_final() && left > base::Duration(0) && !hub.draining) {
       co_await bell->wait_for(left);
       continue;
     }

@@ -183,15 +183,20 @@ Answer cancel(Call& call) {
     const auto row = visible(tx, call, id);
     if (row.completed_at)
       throw base::invalid_state("the run has ended: " + std::string(boost::describe::enum_to_string(row.status, "")));
-    const auto view = view_run(row, durable::fold_all(journal::events(tx, id)),
-                               call.hub.engine.find_workflow(row.record.type));
+    const auto view =
+        view_run(row, durable::fold_all(journal::events(tx, id)), call.hub.engine.find_workflow(row.record.type));
     const auto url = "/v1/workflows/runs/" + id.str();
     auto answer = call.success(202, json::Object{{"run", json::to_value(view)}, {"statusUrl", url}});
     answer.headers.set("Location", url);
     answer.headers.set("Retry-After", "1");
     return Deed{.answer = std::move(answer), .action = "run.cancel", .resource_type = "run", .resource_id = id.str()};
   });
-  if (!committed.replayed) co_await ask_to_cancel(call.hub, id, call.caller->user.str());
+  // Also for an answer from before: the hub may have died between the answer's commit and the asking.
+  try {
+    co_await ask_to_cancel(call.hub, id, call.caller->user.str());
+  } catch (const base::Error& error) {
+    if (!committed.replayed || error.code() != "INVALID_STATE_TRANSITION") throw;
+  }
   co_return std::move(committed.answer);
 }
 

@@ -167,47 +167,47 @@ Answer create(Call& call) {
   co_return co_await launch(call, run, std::move(committed.answer));
 }
 
-// Start, stop and delete: the record is taken by a new run, in the transaction that stores it. `check` refuses what the
-// state does not allow, and may fill in the run's request.
-template <class Check>
-Answer change(Call& call, std::string_view type, WorkspaceRequest request, Check check) {
-  Hub& hub = call.hub;
-  const auto id = read_id(call);
+durable::RunRecord make_change(Call& call, std::string_view type, WorkspaceRequest request, const WorkspaceId& id) {
   request.workspace_id = id;
   // Whose it is, is known only inside the transaction; the run's id is needed before.
-  auto run = hub.engine.make_record({.type = std::string(type),
-                                     .resource_type = "workspace",
-                                     .resource_id = id.str(),
-                                     .triggered_by = call.caller->user.str(),
-                                     .owner_id = {},
-                                     .input = {}});
-  std::optional<base::RunId> cut_short;
+  return call.hub.engine.make_record({.type = std::string(type),
+                                      .resource_type = "workspace",
+                                      .resource_id = id.str(),
+                                      .triggered_by = call.caller->user.str(),
+                                      .owner_id = {},
+                                      .input = json::to_value(request)});
+}
+
+// Stores the run and makes the workspace its own. Gives what is answered and audited.
+Deed take_by(Call& call, store::Transaction& tx, Workspace& workspace, durable::RunRecord& run) {
+  run.owner_id = workspace.owner_id.str();
+  fleet::take(tx, workspace, run.id, call.hub.clock.now());
+  durable::journal::insert_run(tx, run);
+  const auto usual = durable::journal::usual_duration(tx, run.type);
+  return {.answer = accepted(call, run, "workspace", json::to_value(workspace), usual),
+          .action = run.type,
+          .resource_type = "workspace",
+          .resource_id = workspace.id.str(),
+          .details = json::Object{{"run", run.id.str()}}};
+}
+
+// Start and stop: one run at a time. `check` refuses what the state does not allow.
+template <class Check>
+Answer change(Call& call, std::string_view type, WorkspaceRequest request, Check check) {
+  const auto id = read_id(call);
+  auto run = make_change(call, type, std::move(request), id);
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     Workspace workspace = fleet::get(tx, call.caller->scope(), id);
     check_if_match(call, workspace);
-    auto wanted = request;
-    check(workspace, wanted);
-    cut_short = wanted.after;
-    run.owner_id = workspace.owner_id.str();
-    run.input = json::to_value(wanted);
-    fleet::take(tx, workspace, run.id, hub.clock.now());
-    durable::journal::insert_run(tx, run);
-    const auto usual = durable::journal::usual_duration(tx, run.type);
-    return Deed{.answer = accepted(call, run, "workspace", json::to_value(workspace), usual),
-                .action = std::string(type),
-                .resource_type = "workspace",
-                .resource_id = id.str(),
-                .details = json::Object{{"run", run.id.str()}}};
+    // Not only the run in progress: one that was cut short may still be undoing.
+    for (const auto& other : durable::journal::unfinished_on(tx, id.str()))
+      throw base::invalid_state("run " + other.record.id.str() +
+                                " is at work on this workspace; wait for it or cancel it");
+    check(workspace);
+    return take_by(call, tx, workspace, run);
   });
   if (committed.replayed) co_return std::move(committed.answer);
-  if (cut_short) hub.engine.cancel(*cut_short, call.caller->user.str(), [](std::exception_ptr) {});
   co_return co_await launch(call, run, std::move(committed.answer));
-}
-
-void refuse_if_busy(const Workspace& workspace) {
-  if (workspace.run_id)
-    throw base::invalid_state("a run is at work on this workspace: " + workspace.run_id->str() +
-                              "; wait for it or cancel it");
 }
 
 Answer start(Call& call) {
@@ -216,8 +216,7 @@ Answer start(Call& call) {
   const auto id = read_id(call);
   // What is there counts, not what is recorded: a machine that died may be started although it is called READY.
   const bool reachable = call.hub.agents.connected(id);
-  return change(call, workflows::WorkspaceStart::kType, {}, [reachable](const Workspace& workspace, WorkspaceRequest&) {
-    refuse_if_busy(workspace);
+  return change(call, workflows::WorkspaceStart::kType, {}, [reachable](const Workspace& workspace) {
     if (workspace.status == WorkspaceStatus::READY && reachable) throw base::invalid_state("the workspace is running");
   });
 }
@@ -227,19 +226,37 @@ Answer stop(Call& call) {
   const auto mode = parse_body<StopWorkspace>(call).mode;
   WorkspaceRequest request;
   request.mode = mode == StopMode::suspend ? "suspend" : "stop";
-  return change(call, workflows::WorkspaceStop::kType, request, [mode](const Workspace& workspace, WorkspaceRequest&) {
-    refuse_if_busy(workspace);
+  return change(call, workflows::WorkspaceStop::kType, request, [mode](const Workspace& workspace) {
     // Asked for by name, a suspended machine is stopped: that frees its memory.
     if (workspace.status == WorkspaceStatus::SUSPENDED && mode != StopMode::stop)
       throw base::invalid_state("the workspace is stopped");
   });
 }
 
+// Legal in every state: what is at work is cut short by the run, and waited for. A delete that is already at work is
+// the answer to another.
 Answer remove(Call& call) {
   expect_query(call, {});
-  return change(call, workflows::WorkspaceDelete::kType, {}, [](const Workspace& workspace, WorkspaceRequest& request) {
-    request.after = workspace.run_id;  // legal in every state: a run at work is cut short and waited for
+  const auto id = read_id(call);
+  auto run = make_change(call, workflows::WorkspaceDelete::kType, {}, id);
+  bool joined = false;
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    joined = false;
+    Workspace workspace = fleet::get(tx, call.caller->scope(), id);
+    check_if_match(call, workspace);
+    for (const auto& other : durable::journal::unfinished_on(tx, id.str())) {
+      if (other.record.type != run.type || other.record.id != workspace.run_id || other.parked_reason) continue;
+      joined = true;
+      return Deed{.answer = accepted(call, other.record, "workspace", json::to_value(workspace), std::nullopt),
+                  .action = run.type,
+                  .resource_type = "workspace",
+                  .resource_id = id.str(),
+                  .details = json::Object{{"run", other.record.id.str()}}};
+    }
+    return take_by(call, tx, workspace, run);
   });
+  if (committed.replayed || joined) co_return std::move(committed.answer);
+  co_return co_await launch(call, run, std::move(committed.answer));
 }
 
 Answer get(Call& call) {

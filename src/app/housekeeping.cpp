@@ -27,12 +27,18 @@ net::Awaitable<void> Housekeeping::run() {
   for (int round = 0; !stopped_; ++round) {
     co_await stopping_.wait_for(kPause);
     if (stopped_) co_return;
-    try {
-      co_await find_dead_machines();
-      if (round % kRoundsBetweenCleanings == 0) co_await forget_old();
-    } catch (const base::Error& error) {
-      hub_.log.warning("housekeeping failed, and is tried again", {{"error", error.what()}});
-    }
+    co_await guarded("looking for dead machines", find_dead_machines());
+    if (round % kRoundsBetweenCleanings == 0) co_await guarded("forgetting what is old", forget_old());
+  }
+}
+
+// What fails is tried again the next time, and stops nothing else.
+net::Awaitable<void> Housekeeping::guarded(std::string_view what, net::Awaitable<void> task) {
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    hub_.log.error("housekeeping failed, and is tried again", base::as_error(std::current_exception()),
+                   {{"task", what}});
   }
 }
 
@@ -48,33 +54,40 @@ net::Awaitable<void> Housekeeping::find_dead_machines() {
     for (const auto& workspace : page) {
       filter.after = workspace.id.str();
       if (workspace.run_id || hub_.agents.connected(workspace.id) || stopped_) continue;
-      const auto found = co_await net::run_blocking(
-          hub_.io, hub_.workers, [&] { return hub_.workflows.provider_of(workspace).status(workspace.instance_name); });
-      if (found.state == MachineState::running || found.state == MachineState::starting) continue;
-      const bool kept = found.state == MachineState::stopped || found.state == MachineState::suspended;
-      std::optional<fleet::Problem> problem;
-      if (!kept)
-        problem = fleet::Problem{found.state == MachineState::absent ? "MACHINE_LOST" : "MACHINE_DIED",
-                                 "the machine is gone" + (found.detail.empty() ? "" : ": " + found.detail) +
-                                     "; start it again, its home is kept"};
-      co_await api::write(hub_, [&](store::Transaction& tx) {
-        fleet::set_observed(tx, workspace.id, kept ? WorkspaceStatus::SUSPENDED : WorkspaceStatus::ERROR, problem,
-                            hub_.clock.now());
-      });
-      hub_.log.warning("a machine was found in another state than recorded",
-                       {{"workspace", workspace.id},
-                        {"state", boost::describe::enum_to_string(found.state, "")},
-                        {"detail", found.detail}});
+      co_await guarded("looking at a machine", look_at(workspace));
     }
   } while (std::int64_t(page.size()) == kPageSize);
 }
 
+net::Awaitable<void> Housekeeping::look_at(const fleet::Workspace& workspace) {
+  const auto found = co_await net::run_blocking(
+      hub_.io, hub_.workers, [&] { return hub_.workflows.provider_of(workspace).status(workspace.instance_name); });
+  if (found.state == MachineState::running || found.state == MachineState::starting) co_return;
+  const bool kept = found.state == MachineState::stopped || found.state == MachineState::suspended;
+  std::optional<fleet::Problem> problem;
+  if (!kept)
+    problem = fleet::Problem{found.state == MachineState::absent ? "MACHINE_LOST" : "MACHINE_DIED",
+                             "the machine is gone" + (found.detail.empty() ? "" : ": " + found.detail) +
+                                 "; start it again, its home is kept"};
+  bool changed = false;
+  co_await api::write(hub_, [&](store::Transaction& tx) {
+    changed = fleet::set_observed(tx, workspace, kept ? WorkspaceStatus::SUSPENDED : WorkspaceStatus::ERROR, problem,
+                                  hub_.clock.now());
+  });
+  if (changed)
+    hub_.log.warning("a machine was found in another state than recorded",
+                     {{"workspace", workspace.id},
+                      {"state", boost::describe::enum_to_string(found.state, "")},
+                      {"detail", found.detail}});
+}
+
+// In small writes, so that users' own come between.
 net::Awaitable<void> Housekeeping::forget_old() {
   const auto now = hub_.clock.now();
-  co_await api::write(hub_, [now](store::Transaction& tx) {
-    fleet::forget_old_answers(tx, now);
-    fleet::trim_changes(tx, now - kChangesKept);
-  });
+  for (std::int64_t removed = fleet::kRemovedAtOnce; removed >= fleet::kRemovedAtOnce && !stopped_;)
+    co_await api::write(hub_, [&](store::Transaction& tx) { removed = fleet::forget_old_answers(tx, now); });
+  for (std::int64_t removed = fleet::kRemovedAtOnce; removed >= fleet::kRemovedAtOnce && !stopped_;)
+    co_await api::write(hub_, [&](store::Transaction& tx) { removed = fleet::trim_changes(tx, now - kChangesKept); });
 }
 
 }  // namespace slipway::app

@@ -2,6 +2,7 @@
 // What the hub does by itself from time to time: finds machines that are not what is recorded, and forgets what is old.
 
 #include "api/call.h"
+#include "fleet/workspace.h"
 #include "net/asio.h"
 
 namespace slipway::app {
@@ -14,7 +15,9 @@ class Housekeeping {
   void stop();
 
  private:
+  net::Awaitable<void> guarded(std::string_view what, net::Awaitable<void> task);
   net::Awaitable<void> find_dead_machines();
+  net::Awaitable<void> look_at(const fleet::Workspace& workspace);
   net::Awaitable<void> forget_old();
 
   api::Hub& hub_;

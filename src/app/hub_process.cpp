@@ -90,6 +90,7 @@ struct HubProcess::Impl {
   void recover();
   void on_signal(int signal);
   net::Awaitable<void> drain();
+  net::Awaitable<void> drain_agents();
   void end_anyway_after(base::Duration bound);
 
   const HubConfig config;
@@ -114,7 +115,10 @@ struct HubProcess::Impl {
   durable::Engine engine{*database, loop, workers, clock, random, ids};
   workflows::AgentPresence presence{[this](const base::RunId& run) { engine.poke(run); }};
   providers::Registry providers;
-  workflows::Services services{*database, providers, sealer, presence, clock, {}};
+  workflows::Services services{
+      *database, providers, sealer, presence, clock, {}, [this](const base::RunId& run) {
+        loop.post([this, run] { engine.cancel(run, "workspace.delete", [](std::exception_ptr) {}); });
+      }};
   std::map<base::WorkspaceId, base::Instant> activity_recorded;
   agent::AgentHub agents{io, clock, agent_events()};
   api::Hub hub{.io = io,
@@ -137,6 +141,9 @@ struct HubProcess::Impl {
   net::StaticFiles pages{web::files(), page_options()};
   api::Dispatcher dispatcher{hub, router, &pages};
   net::Server server{
+      io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
+  // A server of its own, so that nothing inside a sandbox can use up the connections of users.
+  net::Server agent_server{
       io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
   HubMetrics hub_metrics{metrics, engine, *database, server, agents};
   Housekeeping housekeeping{hub};
@@ -184,33 +191,29 @@ void HubProcess::Impl::add_workflows() {
 }
 
 agent::HubEvents HubProcess::Impl::agent_events() {
-  return {.on_ready =
-              [this](const base::WorkspaceId& workspace, const agent::Hello&) {
-                presence.set_ready(workspace);
-                database->write([workspace](store::Transaction& tx) { fleet::forget_agent_token(tx, workspace); },
-                                [](std::exception_ptr) {});  // said again when the agent connects again
-              },
-          .on_activity =
-              [this](const base::WorkspaceId& workspace, agent::SessionKind kind, base::Instant at) {
-                auto& recorded = activity_recorded[workspace];
-                if (at - recorded < kActivityPause) return;
-                recorded = at;
-                const std::string name = boost::describe::enum_to_string(kind, "");
-                database->write(
-                    [workspace, name, at](store::Transaction& tx) { fleet::set_activity(tx, workspace, {name, at}); },
-                    [](std::exception_ptr) {});  // the next activity says it better
-              },
-          .on_disconnect =
-              [this](const base::WorkspaceId& workspace) {
-                presence.set_gone(workspace);
-                activity_recorded.erase(workspace);
-              }};
+  return {
+      .on_ready = [this](const base::WorkspaceId& workspace, const agent::Hello&) { presence.set_ready(workspace); },
+      .on_activity =
+          [this](const base::WorkspaceId& workspace, agent::SessionKind kind, base::Instant at) {
+            auto& recorded = activity_recorded[workspace];
+            if (at - recorded < kActivityPause) return;
+            recorded = at;
+            const std::string name = boost::describe::enum_to_string(kind, "");
+            database->write(
+                [workspace, name, at](store::Transaction& tx) { fleet::set_activity(tx, workspace, {name, at}); },
+                [](std::exception_ptr) {});  // the next activity says it better
+          },
+      .on_disconnect =
+          [this](const base::WorkspaceId& workspace) {
+            presence.set_gone(workspace);
+            activity_recorded.erase(workspace);
+          }};
 }
 
 void HubProcess::Impl::listen() {
   fs::create_directories(data / "agent");
   fs::permissions(data / "agent", fs::perms::owner_all);
-  server.listen_unix((data / "agent" / "hub.sock").string());
+  agent_server.listen_unix((data / "agent" / "hub.sock").string());
   std::optional<net::TlsFiles> tls;
   if (!config.tls_certificate.empty()) tls = net::TlsFiles{config.tls_certificate, config.tls_key};
   const auto port = server.listen_tcp(config.address, std::uint16_t(config.port), tls);
@@ -244,15 +247,23 @@ void HubProcess::Impl::on_signal(int signal) {
   tasks.spawn(drain());
 }
 
-// Streams end first, so that their clients go elsewhere; then the machines' agents, which call again by themselves;
-// work in steps is told to stop and goes on at the next start.
+// Users' requests and machines' agents end side by side; agents call again by themselves. Work in steps is told to
+// stop, and goes on at the next start.
 net::Awaitable<void> HubProcess::Impl::drain() {
   engine.shut_down();
   housekeeping.stop();
   changes.stop();
-  co_await agents.stop();
+  hub.draining = true;
+  run_bell.ring_all();
+  tasks.spawn(drain_agents());
   co_await server.drain(kDrainPatience);
+  while (engine.statistics().attempts_under_way > 0) co_await net::sleep_for(10ms);
   io.stop();
+}
+
+net::Awaitable<void> HubProcess::Impl::drain_agents() {
+  co_await agents.stop();
+  co_await agent_server.drain(kDrainPatience);
 }
 
 void HubProcess::Impl::end_anyway_after(base::Duration bound) {
@@ -276,6 +287,10 @@ void HubProcess::run() {
   impl_->recover();
   impl_->io.run();
   impl_->log.info("stopped", {});
+  impl_->log.flush();
+  // A hub ends as if it were killed, and starts as if it had been: nothing is taken apart while workers and the store's
+  // threads may still use it, and there is one way to end, which the tests try all the time.
+  std::_Exit(0);
 }
 
 }  // namespace slipway::app

@@ -16,7 +16,8 @@ class HubProcess {
   ~HubProcess();
 
   // Serves until SIGTERM or SIGINT, then drains: at most 10 s. Whatever is cut off then goes on at the next start.
-  void run();
+  // Then it ends the process.
+  [[noreturn]] void run();
 
  private:
   struct Impl;

@@ -119,14 +119,7 @@ void Engine::launch(RunRecord record) {
 
 void Engine::take_up(RunRecord record, RunState state) {
   const auto* workflow = find_workflow(record.type);
-  if (workflow == nullptr) {
-    ++counted_.parked;
-    const RunId id = record.id;
-    const std::string reason = "this hub knows no workflow '" + record.type + "'";
-    database_.write([id, reason](store::Transaction& tx) { journal::set_parked(tx, id, reason); },
-                    [](std::exception_ptr) {});  // said again at the next start
-    return;
-  }
+  if (workflow == nullptr) return park_unread(record.id, "this hub knows no workflow '" + record.type + "'");
   auto live = std::make_shared<Live>();
   live->execution = std::make_unique<Execution>(std::move(record), *workflow, std::move(state), clock_, random_,
                                                 options_.cancel_grace);
@@ -135,32 +128,52 @@ void Engine::take_up(RunRecord record, RunState state) {
   advance(live);
 }
 
+// Parks a run that never came into memory.
+void Engine::park_unread(const RunId& run, const std::string& reason) {
+  ++counted_.parked;
+  database_.write([run, reason](store::Transaction& tx) { journal::set_parked(tx, run, reason); },
+                  [](std::exception_ptr) {});  // said again at the next start
+}
+
 void Engine::recover(std::function<void(std::exception_ptr)> done) { recover_page("", std::move(done)); }
 
 void Engine::recover_page(std::string after, std::function<void(std::exception_ptr)> done) {
   struct Found {
     journal::Row row;
     std::optional<RunState> state;  // not read for those that sleep
+    std::string unreadable;         // why the journal cannot be folded
   };
   auto page = std::make_shared<std::vector<Found>>();
+  page->reserve(kRecoverPage);
   const auto soon = clock_.now() + options_.evict_after;
   database_.read(
       [page, after, soon](store::Transaction& tx) {
         page->clear();
         for (auto& row : journal::live(tx, after, kRecoverPage)) {
-          Found found{.row = std::move(row), .state = {}};
-          if (!found.row.wake_at || *found.row.wake_at <= soon)
-            found.state = fold_all(journal::events(tx, found.row.record.id));
+          Found found{.row = std::move(row), .state = {}, .unreadable = {}};
+          if (!found.row.wake_at || *found.row.wake_at <= soon) {
+            const auto events = journal::events(tx, found.row.record.id);
+            try {
+              found.state = fold_all(events);
+            } catch (const base::Error& error) {  // one journal that is broken must not hold up the others
+              found.unreadable = error.message();
+            }
+          }
           page->push_back(std::move(found));
         }
       },
       on_loop([this, page, done = std::move(done)](std::exception_ptr failure) mutable {
         if (failure) return done(failure);
-        for (auto& [row, state] : *page) {
+        for (auto& [row, state, unreadable] : *page) {
           const RunId id = row.record.id;
           if (shut_down_ || is_known(id)) continue;  // taken up since the page was read, which is stale by now
-          if (state) {
+          if (!unreadable.empty()) {
+            park_unread(id, unreadable);
+          } else if (state) {
             take_up(std::move(row.record), std::move(*state));
+            if (row.parked_reason && live_.contains(id))  // the code of today can go on with it
+              database_.write([id](store::Transaction& tx) { journal::set_parked(tx, id, std::nullopt); },
+                              [](std::exception_ptr) {});
           } else {
             put_to_sleep(id, *row.wake_at);
           }
@@ -242,20 +255,54 @@ void Engine::park(const LivePtr& live, const std::string& reason) {
 
 void Engine::shut_down() {
   shut_down_ = true;
-  for (auto& [id, live] : live_) live->execution->request_stop();
+  for (auto& [id, live] : live_) {
+    live->execution->request_stop();
+    refuse_waiting(live);
+  }
+}
+
+void Engine::refuse_waiting(const LivePtr& live) {
+  for (auto& callback : std::exchange(live->on_durable, {}))
+    callback(std::make_exception_ptr(
+        base::Error(base::ErrorClass::transient, "SHUTTING_DOWN", "the hub is shutting down; ask again")));
 }
 
 // ---- steering
 
 void Engine::cancel(const RunId& run, const std::string& by, std::function<void(std::exception_ptr)> done) {
   wake_up(run, [this, run, by, done = std::move(done)](const LivePtr& live) {
-    if (live == nullptr || live->execution->state().is_final()) {
-      done(std::make_exception_ptr(base::invalid_state("run '" + run.str() + "' has ended or is not being advanced")));
-      return;
-    }
+    if (live == nullptr) return end_parked(run, by, done);
+    if (live->execution->state().is_final())
+      return done(std::make_exception_ptr(base::invalid_state("run '" + run.str() + "' has ended")));
     live->on_durable.push_back(done);
     give_input(live, [by](Execution& execution) { execution.on_cancel(by); });
   });
+}
+
+// A run that cannot be advanced can still be ended: what it holds is given free, and a person is told to look.
+void Engine::end_parked(const RunId& run, const std::string& by, std::function<void(std::exception_ptr)> done) {
+  database_.write(
+      [this, run, by, now = clock_.now()](store::Transaction& tx) {
+        const auto row = journal::find(tx, run);
+        if (!row) throw base::not_found("run", run.str());
+        if (row->completed_at) throw base::invalid_state("run '" + run.str() + "' has ended");
+        if (!row->parked_reason) throw base::invalid_state("run '" + run.str() + "' is just being taken up; ask again");
+        const auto last = journal::last_seq(tx, run);
+        const Event asked{
+            .seq = last + 1, .type = EventType::cancel_requested, .at = now, .step = {}, .data = {{"by", by}}};
+        const Event ended{.seq = last + 2, .type = EventType::run_cancelled, .at = now, .step = {}, .data = {}};
+        journal::append(tx, {{&run, &asked}, {&run, &ended}});
+        RunState state;
+        state.status = RunStatus::cancelled;
+        state.ended_at = now;
+        state.needs_attention = true;
+        const auto* workflow = find_workflow(row->record.type);
+        if (workflow != nullptr && workflow->on_failure)
+          workflow->on_failure(tx, row->record.input,
+                               {run, state.status, to_failure(Cancelled()), "", state.needs_attention, now});
+        journal::set_ended(tx, run, state);
+      },
+      on_loop([done = std::move(done)](std::exception_ptr failure) { done(failure); }));
 }
 
 void Engine::poke(const RunId& run) {
@@ -308,7 +355,10 @@ void Engine::advance(const LivePtr& live) {
 
 void Engine::flush() {
   flush_posted_ = false;
-  if (shut_down_) return;
+  if (shut_down_) {
+    for (auto& live : std::exchange(dirty_, {})) refuse_waiting(live);
+    return;
+  }
   std::vector<LivePtr> together;
   for (auto& live : std::exchange(dirty_, {})) {
     live->dirty = false;
@@ -377,7 +427,7 @@ void Engine::on_written(std::vector<std::shared_ptr<Batch>> batches, std::except
     live->on_durable.insert(live->on_durable.begin(), batch->on_durable.begin(), batch->on_durable.end());
     if (!is_store_trouble(error) && !alone) {
       submit({live});  // one of the group was refused: each by itself shows which
-    } else if (!is_store_trouble(error) && error.code() == "CONSTRAINT_VIOLATED") {
+    } else if (!is_store_trouble(error)) {
       for (auto& callback : std::exchange(live->on_durable, {})) callback(failure);
       park(live, "its journal was refused by the store: " + error.message());
     } else if (!live->dirty) {
@@ -470,7 +520,10 @@ void Engine::start_transaction(const LivePtr& live) {
         const LivePtr& live = batch->live;
         Execution& execution = *live->execution;
         live->writing = live->awaited_on_way = live->in_transaction = false;
-        if (shut_down_) return;
+        if (shut_down_) {
+          for (auto& callback : batch->on_durable) callback(failure);
+          return;
+        }
         const Event completion = std::move(batch->events.back());
         batch->events.pop_back();
         if (!failure) {

@@ -68,13 +68,14 @@ class Engine {
   void launch(RunRecord record);
 
   // ---- steering
-  // `done`: null once the wish to cancel is durable. NOT_FOUND, or INVALID_STATE_TRANSITION when the run has ended.
+  // `done`: null once the wish to cancel is durable. NOT_FOUND, or INVALID_STATE_TRANSITION when the run has ended. A
+  // parked run, which cannot go on, ends as cancelled at once; what it did is not undone, and that is marked.
   void cancel(const RunId& run, const std::string& by, std::function<void(std::exception_ptr)> done);
   // A poll of this run looks again now. Harmless when there is none.
   void poke(const RunId& run);
 
   // Gives no more attempts out and tells those under way to stop; what they still return is dropped. The runs go on
-  // when the next engine recovers them.
+  // when the next engine recovers them. Who waits for a cancel to be durable is told SHUTTING_DOWN.
   void shut_down();
 
   struct Statistics {
@@ -112,6 +113,9 @@ class Engine {
   void give_input(const LivePtr& live, std::move_only_function<void(Execution&)> input);
   void drop(const LivePtr& live);
   void remember_left(const RunId& run);
+  void park_unread(const RunId& run, const std::string& reason);
+  void end_parked(const RunId& run, const std::string& by, std::function<void(std::exception_ptr)> done);
+  void refuse_waiting(const LivePtr& live);
   // Whether this engine had the run in hand already: what was read of it before is stale.
   bool is_known(const RunId& run) const;
   void park(const LivePtr& live, const std::string& reason);

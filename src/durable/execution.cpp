@@ -74,6 +74,7 @@ void Execution::on_cancel(const std::string& by) {
 }
 
 void Execution::on_poke() {
+  poked_ = running_attempt_ != 0;  // what that attempt saw may be older than the poke
   if (wish_ == Wish::wake && running_attempt_ == 0 && pending_ != nullptr && pending_->kind == StepKind::poll)
     want_attempt();
 }
@@ -267,6 +268,7 @@ void Execution::on_look(std::optional<Outcome> outcome) {
     if (error != nullptr) message += "; last: " + error->message();
     return complete(*pending_, base::Error(base::ErrorClass::internal, "TIMED_OUT", std::move(message)));
   }
+  if (std::exchange(poked_, false)) return want_attempt();
   if (state_.find(pending_->key) == nullptr) announce();  // keeps the time from which the bound counts
   auto next = now + poll.interval;
   if (error != nullptr && error->retry_after()) next = std::max(next, now + *error->retry_after());

@@ -153,6 +153,7 @@ class Execution {
   std::int64_t last_attempt_id_ = 0;
   std::int64_t running_attempt_ = 0;
   std::stop_source stop_;
+  bool poked_ = false;  // while an attempt was under way
 };
 
 }  // namespace slipway::durable

@@ -11,7 +11,8 @@ std::string name_of(Enum value) {
 template <class Enum>
 Enum value_of(const std::string& name) {
   Enum value{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), value));
+  if (!boost::describe::enum_from_string(name.c_str(), value))
+    throw base::internal_error("journal: '" + name + "' was written by a newer version");
   return value;
 }
 
@@ -115,7 +116,7 @@ void set_wake_at(store::Transaction& tx, const RunId& run, std::optional<Instant
   tx.execute("UPDATE runs SET wake_at = $2 WHERE id = $1", {run.str(), at});
 }
 
-void set_parked(store::Transaction& tx, const RunId& run, const std::string& reason) {
+void set_parked(store::Transaction& tx, const RunId& run, const std::optional<std::string>& reason) {
   tx.execute("UPDATE runs SET parked_reason = $2 WHERE id = $1", {run.str(), reason});
 }
 
@@ -136,6 +137,14 @@ std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t
                       .step = row.text(3),
                       .data = json::parse_value(row.text(4)).as_object()});
   return events;
+}
+
+std::int64_t last_seq(store::Transaction& tx, const RunId& run) {
+  return tx.query("SELECT COALESCE(MAX(seq), 0) FROM run_events WHERE run_id = $1", {run.str()}).front().integer(0);
+}
+
+std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resource_id) {
+  return to_rows(tx.query(RUN_COLUMNS "WHERE resource_id = $1 AND completed_at IS NULL ORDER BY id", {resource_id}));
 }
 
 std::int64_t count_events(store::Transaction& tx, const RunId& run) {

@@ -1,6 +1,7 @@
 #pragma once
 // The SQL of runs and their journals, and nothing else: what is written is decided by the engine.
 
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -34,12 +35,15 @@ void append(store::Transaction& tx, const std::vector<Appended>& events);
 // Puts the end into the run's row. `state` is final.
 void set_ended(store::Transaction& tx, const RunId& run, const RunState& state);
 void set_wake_at(store::Transaction& tx, const RunId& run, std::optional<Instant> at);
-void set_parked(store::Transaction& tx, const RunId& run, const std::string& reason);
+void set_parked(store::Transaction& tx, const RunId& run, const std::optional<std::string>& reason);
 
 std::optional<Row> find(store::Transaction& tx, const RunId& run);
 // Events with `seq` greater than `after`, oldest first, at most `limit`.
 std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t after = 0,
-                          std::int64_t limit = 100'000);
+                          std::int64_t limit = std::numeric_limits<std::int64_t>::max());
+std::int64_t last_seq(store::Transaction& tx, const RunId& run);
+// Runs on this resource that have not ended, oldest first.
+std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resource_id);
 std::int64_t count_events(store::Transaction& tx, const RunId& run);
 // Runs that have not ended, ids greater than `after`, in their order.
 std::vector<Row> live(store::Transaction& tx, const std::string& after, std::int64_t limit);
@@ -49,7 +53,7 @@ struct Filter {
   std::optional<RunStatus> status;
   std::optional<Instant> since, until;  // on the start
   std::optional<std::string> owner_id;  // empty: everyone's, for an admin
-  std::string before;  // cursor: ids smaller than this; empty for the newest
+  std::string before;                   // cursor: ids smaller than this; empty for the newest
   std::int64_t offset = 0;
   std::int64_t limit = 50;
 };

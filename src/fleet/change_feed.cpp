@@ -31,8 +31,8 @@ std::int64_t last_change(store::Transaction& tx) {
   return tx.query("SELECT COALESCE(MAX(seq), 0) FROM changes").front().integer(0);
 }
 
-void trim_changes(store::Transaction& tx, base::Instant before) {
-  tx.execute(
+std::int64_t trim_changes(store::Transaction& tx, base::Instant before) {
+  return tx.execute(
       "DELETE FROM changes WHERE seq IN (SELECT seq FROM changes WHERE at < $1 ORDER BY seq LIMIT 1000) "
       "AND seq < (SELECT MAX(seq) FROM changes)",
       {before});

@@ -34,7 +34,7 @@ struct OwnedChange {
 std::vector<OwnedChange> all_changes_after(store::Transaction& tx, std::int64_t seq, std::int64_t limit);
 // The newest change's number, 0 when there is none.
 std::int64_t last_change(store::Transaction& tx);
-// How far back a stream can resume. Removes older ones, a bounded number at a time.
-void trim_changes(store::Transaction& tx, base::Instant before);
+// How far back a stream can resume. Removes older ones, at most kRemovedAtOnce; gives how many.
+std::int64_t trim_changes(store::Transaction& tx, base::Instant before);
 
 }  // namespace slipway::fleet

@@ -173,7 +173,7 @@ TEST_P(Fleet, AnAgentIsKnownByItsTokenUntilThatIsBurntAndByItsCredentialAfterwar
     EXPECT_FALSE(find_agent(tx, "credential")->by_token);
     EXPECT_FALSE(find_agent(tx, "other"));
   });
-  write([&](Transaction& tx) { forget_agent_token(tx, workspace.id); });
+  write([&](Transaction& tx) { finish(tx, workspace.id, kRun, WorkspaceStatus::READY, kNow); });
   read([&](Transaction& tx) {
     EXPECT_FALSE(find_agent(tx, "token"));
     EXPECT_TRUE(find_agent(tx, "credential"));

@@ -23,8 +23,8 @@ void store_answer(store::Transaction& tx, const std::string& caller, const std::
       {caller, key, answer.request_hash, answer.status, answer.headers, answer.body, now});
 }
 
-void forget_old_answers(store::Transaction& tx, base::Instant now) {
-  tx.execute(
+std::int64_t forget_old_answers(store::Transaction& tx, base::Instant now) {
+  return tx.execute(
       "DELETE FROM idempotency_keys WHERE (caller, idempotency_key) IN "
       "(SELECT caller, idempotency_key FROM idempotency_keys WHERE created_at <= $1 LIMIT 1000)",
       {now - kIdempotencyKept});

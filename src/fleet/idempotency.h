@@ -25,7 +25,7 @@ std::optional<StoredAnswer> find_answer(store::Transaction& tx, const std::strin
 // CONSTRAINT_VIOLATED when the key is taken.
 void store_answer(store::Transaction& tx, const std::string& caller, const std::string& key, const StoredAnswer& answer,
                   base::Instant now);
-// Removes answers past their time, a bounded number at a time.
-void forget_old_answers(store::Transaction& tx, base::Instant now);
+// Removes answers past their time, at most kRemovedAtOnce; gives how many.
+std::int64_t forget_old_answers(store::Transaction& tx, base::Instant now);
 
 }  // namespace slipway::fleet

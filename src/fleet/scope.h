@@ -1,12 +1,16 @@
 #pragma once
 // Whose records a query may touch. Every query of the fleet takes one, so that none can be written without deciding it.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
 #include "base/id.h"
 
 namespace slipway::fleet {
+
+// How many old rows one write removes: longer would hold up the writes of users.
+inline constexpr std::int64_t kRemovedAtOnce = 1'000;
 
 class Scope {
  public:

@@ -145,6 +145,7 @@ void take(store::Transaction& tx, Workspace& workspace, const RunId& run, Instan
 void finish(store::Transaction& tx, const WorkspaceId& id, const RunId& run, WorkspaceStatus status, Instant now) {
   const auto changed = tx.execute(
       "UPDATE workspaces SET status = $3, run_id = NULL, error_code = NULL, error_message = NULL, "
+      "agent_token_hash = NULL, "
       "version = version + 1, updated_at = $4 WHERE id = $1 AND run_id = $2",
       {id.str(), run.str(), name_of(status), now});
   if (changed > 0) tell(tx, "workspace.updated", id, now);
@@ -183,15 +184,16 @@ void set_activity(store::Transaction& tx, const WorkspaceId& id, const Activity&
   if (changed > 0) tell(tx, "workspace.updated", id, activity.at);
 }
 
-void set_observed(store::Transaction& tx, const WorkspaceId& id, WorkspaceStatus status,
+bool set_observed(store::Transaction& tx, const Workspace& seen, WorkspaceStatus status,
                   const std::optional<Problem>& problem, Instant now) {
   const auto code = problem ? std::optional(problem->code) : std::nullopt;
   const auto message = problem ? std::optional(problem->message) : std::nullopt;
   const auto changed = tx.execute(
       "UPDATE workspaces SET status = $2, error_code = $3, error_message = $4, version = version + 1, updated_at = $5 "
-      "WHERE id = $1 AND run_id IS NULL AND status <> $2",
-      {id.str(), name_of(status), code, message, now});
-  if (changed > 0) tell(tx, "workspace.updated", id, now);
+      "WHERE id = $1 AND run_id IS NULL AND version = $6",
+      {seen.id.str(), name_of(status), code, message, now, seen.version});
+  if (changed > 0) tell(tx, "workspace.updated", seen.id, now);
+  return changed > 0;
 }
 
 // ---- the agent's identity
@@ -212,10 +214,6 @@ std::optional<AgentIdentity> find_agent(store::Transaction& tx, const std::strin
 
 void set_agent_credential(store::Transaction& tx, const WorkspaceId& id, const std::string& credential_hash) {
   tx.execute("UPDATE workspaces SET agent_credential_hash = $2 WHERE id = $1", {id.str(), credential_hash});
-}
-
-void forget_agent_token(store::Transaction& tx, const WorkspaceId& id) {
-  tx.execute("UPDATE workspaces SET agent_token_hash = NULL WHERE id = $1", {id.str()});
 }
 
 }  // namespace slipway::fleet

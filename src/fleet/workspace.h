@@ -103,11 +103,13 @@ void remove(store::Transaction& tx, const WorkspaceId& id, const RunId& run, Ins
 // ---- observations
 
 void set_activity(store::Transaction& tx, const WorkspaceId& id, const Activity& activity);
-// The machine was found in another state than recorded, with no run at work.
-void set_observed(store::Transaction& tx, const WorkspaceId& id, WorkspaceStatus status,
+// The machine was found in another state than recorded. False, and nothing changed, when a run is at work or the record
+// is no longer the one that was looked at.
+bool set_observed(store::Transaction& tx, const Workspace& seen, WorkspaceStatus status,
                   const std::optional<Problem>& problem, Instant now);
 
-// ---- the agent's identity: a one-time token given to a new machine, then a credential of its own
+// ---- the agent's identity: a token that is good while a run makes or starts the machine (`finish` burns it), then a
+// credential of its own
 
 void set_agent_token(store::Transaction& tx, const WorkspaceId& id, const std::string& token_hash);
 struct AgentIdentity {
@@ -117,7 +119,5 @@ struct AgentIdentity {
 };
 std::optional<AgentIdentity> find_agent(store::Transaction& tx, const std::string& secret_hash);
 void set_agent_credential(store::Transaction& tx, const WorkspaceId& id, const std::string& credential_hash);
-// The agent has shown its credential: the token that it was exchanged for is worth nothing from now on.
-void forget_agent_token(store::Transaction& tx, const WorkspaceId& id);
 
 }  // namespace slipway::fleet

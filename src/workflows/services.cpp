@@ -18,15 +18,25 @@ providers::Provider& Services::provider_of(const fleet::Workspace& workspace) co
   return providers.get(workspace.provider);
 }
 
-base::Secret Services::agent_token(const WorkspaceId& id, const RunId& run) const {
-  return base::Secret("slat_" + sealer.derive("agent-token/" + id.str() + "/" + run.str()).reveal());
+base::Secret Services::agent_token(const WorkspaceId& id) const {
+  return base::Secret("slat_" + sealer.derive("agent-token/" + id.str()).reveal());
 }
 
-void Services::issue_agent_token(store::Transaction& tx, const WorkspaceId& id, const RunId& run) const {
-  fleet::set_agent_token(tx, id, fleet::hash_of(agent_token(id, run)));
+std::optional<std::string> Services::look_for_agent(const WorkspaceId& id, const RunId& run) const {
+  using providers::MachineState;
+  if (presence.is_ready_or_wait(id, run)) return std::string(kReady);
+  const auto record = workspace(id);
+  const auto machine = provider_of(record).status(record.instance_name);
+  if (machine.state == MachineState::running || machine.state == MachineState::starting) return std::nullopt;
+  return "the machine is " + std::string(boost::describe::enum_to_string(machine.state, "")) +
+         (machine.detail.empty() ? "" : ": " + machine.detail);
 }
 
-providers::MachineSpec Services::machine_spec(const fleet::Workspace& workspace, const RunId& run) const {
+void Services::issue_agent_token(store::Transaction& tx, const WorkspaceId& id) const {
+  fleet::set_agent_token(tx, id, fleet::hash_of(agent_token(id)));
+}
+
+providers::MachineSpec Services::machine_spec(const fleet::Workspace& workspace) const {
   std::string sealed;
   database.read_and_wait([&](store::Transaction& tx) { sealed = fleet::sealed_environment(tx, workspace.id); });
   const auto url = hub_urls.find(workspace.provider);
@@ -38,7 +48,11 @@ providers::MachineSpec Services::machine_spec(const fleet::Workspace& workspace,
           .labels = {{"slipway-workspace", workspace.id.str()}, {"slipway-owner", workspace.owner_id.str()}},
           .environment = json::parse<std::map<std::string, std::string>>(sealer.unseal(sealed).reveal()),
           .hub_url = url->second,
-          .agent_token = agent_token(workspace.id, run)};
+          .agent_token = agent_token(workspace.id)};
+}
+
+base::Error machine_died(const std::string& how) {
+  return base::Error(base::ErrorClass::internal, "MACHINE_DIED", "it died while it started; " + how);
 }
 
 void fail_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) {

@@ -17,6 +17,10 @@ namespace slipway::workflows {
 using base::RunId;
 using base::WorkspaceId;
 
+inline constexpr std::string_view kReady = "ready";
+// How often a machine that dies while it starts is made again before the run fails.
+inline constexpr int kMachineTries = 3;
+
 struct Services {
   store::Database& database;
   const providers::Registry& providers;
@@ -24,25 +28,40 @@ struct Services {
   AgentPresence& presence;
   const base::Clock& clock;
   std::map<std::string, std::string> hub_urls;  // by provider: where its machines' agents call out to
+  // Asks the engine to cancel a run, if it is still at work; from any thread.
+  std::function<void(const RunId&)> cancel_run;
 
   // ---- for steps: each reads what it needs, so that a repeated attempt sees the record of its time
 
   fleet::Workspace workspace(const WorkspaceId& id) const;
   providers::Provider& provider_of(const fleet::Workspace& workspace) const;
-  // With the secrets opened, and the one-time token of this run.
-  providers::MachineSpec machine_spec(const fleet::Workspace& workspace, const RunId& run) const;
-  // The token is derived, not stored: the same for every attempt of a run, unknown without the sealing key.
-  base::Secret agent_token(const WorkspaceId& id, const RunId& run) const;
-  void issue_agent_token(store::Transaction& tx, const WorkspaceId& id, const RunId& run) const;
+  // With the secrets opened, and the agent's token.
+  providers::MachineSpec machine_spec(const fleet::Workspace& workspace) const;
+  // Derived, not stored: the same for every attempt, so that a machine which an interrupted or cancelled run has left
+  // is not locked out. It is worth something only while a run makes or starts the machine.
+  base::Secret agent_token(const WorkspaceId& id) const;
+  // For the poll that waits until a workspace can be reached: empty while it cannot, kReady, or how its machine died
+  // meanwhile.
+  std::optional<std::string> look_for_agent(const WorkspaceId& id, const RunId& run) const;
+  void issue_agent_token(store::Transaction& tx, const WorkspaceId& id) const;
 };
 
 // The input of every run on a workspace.
 struct WorkspaceRequest {
   WorkspaceId workspace_id;
   std::optional<std::string> mode;  // of a stop: "stop" or "suspend"
-  std::optional<RunId> after;       // of a delete: the run that it cuts short
 };
-SLIPWAY_JSON_CAMEL(WorkspaceRequest, workspace_id, mode, after)
+SLIPWAY_JSON_CAMEL(WorkspaceRequest, workspace_id, mode)
+
+// What a machine is found by, also when its workspace's record is gone.
+struct MachineRef {
+  std::string provider;
+  std::string name;
+};
+SLIPWAY_JSON_CAMEL(MachineRef, provider, name)
+
+// A machine that died again and again before it could be reached.
+base::Error machine_died(const std::string& how);
 
 // The failure of a run becomes the workspace's error. Code and message as people should see them.
 void fail_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end);

@@ -9,22 +9,26 @@ using durable::Attempt;
 using durable::every;
 
 std::vector<std::string> WorkspaceDelete::outline() {
-  return {"wait-for-earlier-run", "destroy-machine", "remove-record"};
+  return {"wait-for-earlier-runs", "destroy-machine", "remove-record"};
 }
 
 durable::Run<> WorkspaceDelete::operator()(durable::Context& run, WorkspaceRequest request) const {
   Services& services = services_;
   const WorkspaceId id = request.workspace_id;
 
-  // A run that was at work has been told to cancel; two at once on one machine would be in each other's way.
-  co_await run.poll("wait-for-earlier-run", every(100ms).at_most(10min), [&] {
-    if (!request.after) return true;
-    bool ended = false;
+  // Two runs at once on one machine would be in each other's way. Whatever is at work is asked to cancel, again and
+  // again for the case that somebody crashed after the asking; a parked run cannot go on and is left to itself.
+  co_await run.poll("wait-for-earlier-runs", every(200ms).at_most(24h), [&, own = run.id()] {
+    bool alone = true;
     services.database.read_and_wait([&](store::Transaction& tx) {
-      const auto earlier = durable::journal::find(tx, *request.after);
-      ended = !earlier || earlier->completed_at || earlier->parked_reason;
+      alone = true;
+      for (const auto& other : durable::journal::unfinished_on(tx, id.str())) {
+        if (other.record.id >= own || other.parked_reason) continue;
+        alone = false;
+        services.cancel_run(other.record.id);
+      }
     });
-    return ended;
+    return alone;
   });
   co_await run.step("destroy-machine", durable::retry::cloud(), [&](Attempt& attempt) {
     const auto workspace = services.workspace(id);

@@ -25,4 +25,13 @@ durable::Run<> WorkspaceStop::operator()(durable::Context& run, WorkspaceRequest
   });
 }
 
+void WorkspaceStop::on_failure(store::Transaction& tx, const WorkspaceRequest& request,
+                               const durable::BadEnd& end) const {
+  if (end.failure.code == "SUSPEND_UNSUPPORTED" || end.status == durable::RunStatus::cancelled) {
+    fleet::release(tx, request.workspace_id, end.run, end.at);
+  } else {
+    fail_workspace(tx, request, end);
+  }
+}
+
 }  // namespace slipway::workflows

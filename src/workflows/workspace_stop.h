@@ -12,9 +12,8 @@ class WorkspaceStop {
   explicit WorkspaceStop(Services& services) : services_(services) {}
 
   durable::Run<> operator()(durable::Context& run, WorkspaceRequest request) const;
-  void on_failure(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) const {
-    fail_workspace(tx, request, end);
-  }
+  // A stop that was not possible or not wanted any more leaves the workspace as it was.
+  void on_failure(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) const;
 
  private:
   Services& services_;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <thread>
 
 #include "base/error.h"
 #include "providers/sandbox/files.h"
@@ -59,6 +60,23 @@ std::optional<int> read_child_pid(const base::UniqueFd& pipe, std::chrono::milli
   }
   std::erase(text, '\n');  // one document over several lines, unlike in the status file
   return parse_bwrap_status(text).child_pid;
+}
+
+// bwrap tells the process's id before it brings up the loopback of a network of its own. Whoever else brings it up
+// first (slirp4netns does) makes bwrap fail: the address is there already. Its route is the last trace of bwrap's work
+// on it.
+void wait_for_loopback(const MachineFolder& folder, const ProcessId& init, std::chrono::milliseconds timeout,
+                       const std::stop_token& stop) {
+  constexpr auto kPause = std::chrono::milliseconds(1);
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  const std::string routes = "/proc/" + std::to_string(init.pid) + "/net/fib_trie";
+  while (std::chrono::steady_clock::now() < deadline) {
+    throw_if_stopped(stop);
+    if (read_file(routes).find("127.0.0.1") != std::string::npos) return;
+    if (!open_process(init)) break;
+    std::this_thread::sleep_for(kPause);
+  }
+  throw failed(folder, "the sandbox's network did not come up");
 }
 
 // A new home begins as the host's administrator set up new homes to begin.
@@ -135,7 +153,10 @@ void bring_up(const MachineFolder& folder, const LaunchPlan& plan, const base::C
   const auto init = child ? identify(*child) : std::nullopt;
   if (!init) throw failed(folder, "the sandbox did not come up");
   record.init = *init;
-  if (plan.network.kind == Network::isolated) start_slirp(folder, *init, lifeline.outside, plan.cgroups);
+  if (plan.network.kind == Network::isolated) {
+    wait_for_loopback(folder, *init, plan.timeout, stop);
+    start_slirp(folder, *init, lifeline.outside, plan.cgroups);
+  }
   throw_if_stopped(stop);
 
   // 4. Complete on record first, then the gate: whoever finds it complete opens the gate again, to no harm.
