@@ -152,10 +152,10 @@ void Engine::recover_page(std::string after, std::function<void(std::exception_p
         for (auto& row : journal::live(tx, after, kRecoverPage)) {
           Found found{.row = std::move(row), .state = {}, .unreadable = {}};
           if (!found.row.wake_at || *found.row.wake_at <= soon) {
-            const auto events = journal::events(tx, found.row.record.id);
             try {
-              found.state = fold_all(events);
+              found.state = fold_all(journal::events(tx, found.row.record.id));
             } catch (const base::Error& error) {  // one journal that is broken must not hold up the others
+              if (error.error_class() != base::ErrorClass::internal) throw;
               found.unreadable = error.message();
             }
           }

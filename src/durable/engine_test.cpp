@@ -336,6 +336,50 @@ TEST_F(EngineTest, AJournalThatDoesNotFitTheCodeParksTheRunAndSaysWhere) {
   EXPECT_FALSE(row->completed_at);
 }
 
+TEST_F(EngineTest, AParkedRunCanBeEndedAndAPersonIsToldToLook) {
+  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.sleep("first", 24h); });
+  const auto run = start("t");
+  play([&] { return engine_->statistics().sleeping == 1; });
+  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.step("first", [] {}); });
+  boot();
+  engine_->poke(run);
+  play();
+  std::exception_ptr failure = std::make_exception_ptr(0);
+  engine_->cancel(run, "usr_2", [&](std::exception_ptr outcome) { failure = outcome; });
+  play();
+  EXPECT_FALSE(failure);
+  EXPECT_EQ(state(run).status, RunStatus::cancelled);
+  ASSERT_EQ(bad_ends_.size(), 1u);
+  EXPECT_TRUE(bad_ends_[0].needs_attention);
+}
+
+TEST_F(EngineTest, OneBrokenJournalDoesNotHoldUpTheOthers) {
+  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.sleep("first", 30s); });
+  const auto broken = start("t");
+  const auto sound = start("t");
+  play([&] { return !state(broken).steps.empty() && !state(sound).steps.empty(); });
+  world_.disk().write([&](store::Transaction& tx) {
+    tx.execute("UPDATE run_events SET type = 'of_the_future' WHERE run_id = $1 AND seq = 2", {broken.str()});
+  });
+  boot();
+  play();
+  EXPECT_EQ(state(sound).status, RunStatus::completed);
+  EXPECT_EQ(engine_->statistics().parked, 1u);
+}
+
+TEST_F(EngineTest, APokeDuringALookMakesThePollLookOnceMore) {
+  int looks = 0;
+  add("t", [&](Context& run, Input) -> durable::Run<> {
+    co_await run.poll("first", every(10min).at_most(1h), [&] {
+      if (++looks == 1) process_->post([this, id = run.id()] { engine_->poke(id); });
+      return looks == 2;
+    });
+  });
+  const auto began = world_.now();
+  EXPECT_EQ(finish("t").status, RunStatus::completed);
+  EXPECT_LT(world_.now() - began, 1min);
+}
+
 TEST_F(EngineTest, ALongSleepLeavesMemoryAndSurvivesARestart) {
   base::Instant woke;
   add("t", [&](Context& run, Input) -> durable::Run<> {

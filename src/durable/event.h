@@ -19,7 +19,7 @@ using base::RunId;
 enum class EventType {
   run_started,
   step_started,            // informs: an attempt began, a sleep or a poll set out (data: kind, wakeAt)
-  attempt_failed,          // informs: it will be tried again (data: attempt, error, retryAt)
+  attempt_failed,          // informs: it will be tried again (data: kind, attempt, error, retryAt)
   step_completed,          // data: result, attempts, startedAt
   step_failed,             // data: error, attempts, startedAt. Thrown into the workflow
   step_cancelled,          // the await ended because of a cancel. Thrown into the workflow

@@ -166,8 +166,8 @@ void Execution::begin(Operation& operation) {
   const int count = ++names_[operation.name];
   operation.key = count == 1 ? operation.name : operation.name + "#" + std::to_string(count);
   const auto* step = state_.find(operation.key);
+  if (step != nullptr && step->kind != operation.kind) return park("step '" + operation.key + "' was of another kind");
   if (step != nullptr && step->is_recorded()) {
-    if (step->kind != operation.kind) return park("step '" + operation.key + "' was of another kind");
     ++replayed_;
     operation.outcome = to_outcome(*step);
     return;
@@ -246,7 +246,9 @@ void Execution::on_step_error(const base::Error& error) {
     --attempts_;  // complete() counts the last one
     return complete(*pending_, error);
   }
-  append(EventType::attempt_failed, pending_->key, attempt_data(attempts_, error, now + *delay));
+  auto data = attempt_data(attempts_, error, now + *delay);
+  data["kind"] = json::to_value(pending_->kind);
+  append(EventType::attempt_failed, pending_->key, std::move(data));
   want_wake(now + *delay);
 }
 

@@ -82,6 +82,7 @@ void fold(RunState& state, const Event& event) {
     case EventType::attempt_failed: {
       StepState& step = state.at(event.step);
       step.status = StepStatus::waiting;
+      step.kind = member<StepKind>(event, "kind").value_or(step.kind);
       step.attempts = member<std::int64_t>(event, "attempt").value_or(step.attempts + 1);
       step.failure = member<Failure>(event, "error");
       step.wake_at = member<Instant>(event, "retryAt");
