@@ -1,9 +1,11 @@
 """P-4, P-5, P-10 and P-12: the hub from outside."""
 
 import contextlib
+import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +20,7 @@ WRK_SECONDS = 3
 IDLE_SECONDS = 2  # until a hub that has just started has nothing left to do
 START_GOAL_MS = 200
 IDLE_GOAL_MB = 40
+HALF_LOAD_CONNECTIONS = 4  # about half of what 64 reach
 
 
 # ---- load
@@ -50,17 +53,17 @@ def constant_server():
 
 
 @contextlib.contextmanager
-def hub_without_machines(path):
-    """A hub that can make no sandbox: runs end at their first step, so that the load is the API's and the store's."""
-    # Without a search path, bwrap is not found.
-    words, saved = ["--log-level", "error"], os.environ["PATH"]
-    with Hub(data=path / "data", options=words, started=False) as hub:
-        os.environ["PATH"] = str(path)
-        try:
-            hub.start()
-        finally:
-            os.environ["PATH"] = saved
-        yield hub
+def api_without_machines(path):
+    """The API over a store; gives url and key. The runs of what it accepts wait for a machine that never comes."""
+    process = subprocess.Popen([program("api_bench"), path], stdout=subprocess.PIPE, text=True)
+    try:
+        process.stdout.readline()
+        client = json.loads((path / "client.json").read_text())
+        yield client["url"], client["key"]
+    finally:
+        process.terminate()
+        process.wait()
+        process.stdout.close()
 
 
 def create_script(path):
@@ -77,11 +80,11 @@ def create_script(path):
 
 
 def p4():
-    with folder() as path, hub_without_machines(path) as hub:
-        script, url = create_script(path), f"http://127.0.0.1:{hub.port}/v1/workspaces"
+    with folder() as path, api_without_machines(path) as (url, key):
+        script, target = create_script(path), url + "/v1/workspaces"
         full, half, groups, commits = alternate(
-            lambda: wrk(url, hub.key, 64, script),
-            lambda: half_load(url, hub.key, script),
+            lambda: wrk(target, key, 64, script),
+            lambda: wrk(target, key, HALF_LOAD_CONNECTIONS, script),
             lambda: figures("engine_bench", "groups", path / "groups.db", 20_000, 512)["writes_per_s"],
             lambda: figures("engine_bench", "commits", path / "commits.db", 500)["median_us"],
         )
@@ -90,15 +93,11 @@ def p4():
     table(
         "POST /v1/workspaces until 202, SQLite (no machine is made)",
         [("requests, saturated", rates, "req/s"), ("commits of three indexed rows, grouped", groups, "commits/s"),
-         ("p99 at about half the load", p99, "µs"), ("one commit alone", commits, "µs")],
+         ("requests, lower load", [result["per_s"] for result in half], "req/s"), ("p99 at the lower load", p99, "µs"),
+         ("one commit alone", commits, "µs")],
     )  # fmt: skip
     verdict("P-4", [a / b for a, b in zip(rates, groups)], ">=0.5", "throughput")
     verdict("P-4", [a / (3 * b) for a, b in zip(p99, commits)], "<=1", "p99 over 3 commits")
-
-
-def half_load(url, key, script):
-    """As many connections as reach about half of what 64 reach."""
-    return wrk(url, key, 4, script)
 
 
 def p5():
@@ -133,6 +132,8 @@ def workspace_runs(hub, workspace):
 def start_once():
     with folder() as path:
         hub = Hub(data=path / "data", started=False)
+        shutil.rmtree(hub.folder)
+        hub.folder = path
         started = time.monotonic()
         hub.start(wait=False)
         try:
@@ -254,7 +255,9 @@ class Ours:
     def measure(self, login):
         self.count += 1
         name = f"w{self.count}"
-        self.config.write_text(self._slipway("ssh-config", name))
+        # For every name; the key pair that it needs is made once.
+        if not self.config.exists():
+            self.config.write_text(self._slipway("ssh-config"))
         started = time.monotonic()
         accepted = self.hub.post("/v1/workspaces", {"name": name}, headers={"Prefer": "wait=60"}).expect(202)
         if accepted["run"]["status"] != "completed":

@@ -174,8 +174,10 @@ std::int64_t count(store::Transaction& tx, const Filter& filter) {
 }
 
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type) {
+  // A bounded look back: this is asked with every start, also while nothing completes.
   const auto rows = tx.query(
-      "SELECT started_at, completed_at FROM runs WHERE type = $1 AND status = 'completed' ORDER BY id DESC LIMIT 20",
+      "SELECT started_at, completed_at FROM (SELECT started_at, completed_at, status FROM runs WHERE type = $1 "
+      "ORDER BY id DESC LIMIT 50) AS recent WHERE status = 'completed'",
       {type});
   if (rows.empty()) return std::nullopt;
   std::int64_t total = 0;

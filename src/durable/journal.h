@@ -60,7 +60,7 @@ struct Filter {
 // Newest first.
 std::vector<Row> list(store::Transaction& tx, const Filter& filter);
 std::int64_t count(store::Transaction& tx, const Filter& filter);
-// The mean duration of the last completed runs of a type.
+// The mean duration of those of the last 50 runs of a type that completed.
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type);
 
 }  // namespace slipway::durable::journal
