@@ -85,6 +85,7 @@ struct AgentHub::Impl {
   void register_agent(const std::shared_ptr<AgentLeg>& leg);
   void unregister_agent(const std::shared_ptr<AgentLeg>& leg);
   void on_agent_message(AgentLeg& leg, std::string message);
+  void tell_activity(AgentLeg& leg, SessionKind kind, base::Instant at);
   void on_heartbeat(AgentLeg& leg, const Heartbeat& heartbeat);
   void to_client(AgentLeg& leg, FrameHead head, std::string message);
 
@@ -195,13 +196,16 @@ void AgentHub::Impl::on_heartbeat(AgentLeg& leg, const Heartbeat& heartbeat) {
   leg.last_beat = now;
   for (const auto& activity : heartbeat.activity) {
     if (activity.idle_ms < 0ms) continue;
-    const auto at = clock.now() - std::min<base::Duration>(activity.idle_ms, 24h * 365);
-    auto [told, first] = leg.activity_told.try_emplace(activity.kind, at);
-    // What is idle moves by the beat's delay on the way: not by enough to be news.
-    if (!first && at <= told->second + kShortestBeat) continue;
-    told->second = at;
-    if (events.on_activity) events.on_activity(leg.workspace, activity.kind, at);
+    tell_activity(leg, activity.kind, clock.now() - std::min<base::Duration>(activity.idle_ms, 24h * 365));
   }
+}
+
+void AgentHub::Impl::tell_activity(AgentLeg& leg, SessionKind kind, base::Instant at) {
+  auto [told, first] = leg.activity_told.try_emplace(kind, at);
+  // What is idle moves by the beat's delay on the way: not by enough to be news.
+  if (!first && at <= told->second + kShortestBeat) return;
+  told->second = at;
+  if (events.on_activity) events.on_activity(leg.workspace, kind, at);
 }
 
 void AgentHub::Impl::to_client(AgentLeg& leg, FrameHead head, std::string message) {
@@ -254,6 +258,8 @@ Awaitable<void> AgentHub::Impl::open_channel(std::shared_ptr<ClientLeg> leg, std
     tell_closed(*leg, channel, "AGENT_UNAVAILABLE", "no agent of this workspace is connected");
     co_return;
   }
+  // Who comes is told at once; the agent's beats tell how long they stay busy.
+  tell_activity(*agent, read_message<OpenRequest>(decode(message).payload).kind, clock.now());
   const std::uint32_t agent_channel = ++agent->last_channel;
   agent->sources.emplace(agent_channel, AgentLeg::Source{leg, channel});
   leg->targets.emplace(channel, ClientLeg::Target{agent, agent_channel});

@@ -9,6 +9,7 @@
 #include "api/dispatch.h"
 #include "api/doorbell.h"
 #include "api/routes.h"
+#include "app/activity_recorder.h"
 #include "app/first_key.h"
 #include "app/housekeeping.h"
 #include "app/hub_metrics.h"
@@ -34,7 +35,6 @@ constexpr std::size_t kWorkers = 4;
 constexpr std::size_t kWorkersMax = 128;         // provider calls at once; each mostly waits
 constexpr base::Duration kDrainPatience = 7s;    // for requests in flight
 constexpr base::Duration kDrainBound = 9'500ms;  // then the process ends whatever still runs: nothing is lost by it
-constexpr base::Duration kActivityPause = 10s;   // between two records of one workspace's activity
 
 // Absolute, because machines outlive the folder from which the hub was started.
 fs::path make_data_folder(const fs::path& data) {
@@ -119,7 +119,7 @@ struct HubProcess::Impl {
       *database, providers, sealer, presence, clock, {}, [this](const base::RunId& run) {
         loop.post([this, run] { engine.cancel(run, "workspace.delete", [](std::exception_ptr) {}); });
       }};
-  std::map<base::WorkspaceId, base::Instant> activity_recorded;
+  ActivityRecorder activity{*database, loop, clock};
   agent::AgentHub agents{io, clock, agent_events()};
   api::Hub hub{.io = io,
                .database = *database,
@@ -195,19 +195,9 @@ agent::HubEvents HubProcess::Impl::agent_events() {
       .on_ready = [this](const base::WorkspaceId& workspace, const agent::Hello&) { presence.set_ready(workspace); },
       .on_activity =
           [this](const base::WorkspaceId& workspace, agent::SessionKind kind, base::Instant at) {
-            auto& recorded = activity_recorded[workspace];
-            if (at - recorded < kActivityPause) return;
-            recorded = at;
-            const std::string name = boost::describe::enum_to_string(kind, "");
-            database->write(
-                [workspace, name, at](store::Transaction& tx) { fleet::set_activity(tx, workspace, {name, at}); },
-                [](std::exception_ptr) {});  // the next activity says it better
+            activity.note(workspace, {boost::describe::enum_to_string(kind, ""), at});
           },
-      .on_disconnect =
-          [this](const base::WorkspaceId& workspace) {
-            presence.set_gone(workspace);
-            activity_recorded.erase(workspace);
-          }};
+      .on_disconnect = [this](const base::WorkspaceId& workspace) { presence.set_gone(workspace); }};
 }
 
 void HubProcess::Impl::listen() {

@@ -240,6 +240,15 @@ class ApiTest(unittest.TestCase):
         rest.ended.wait(60)
         self.assertEqual([e["id"] for e in rest.events], [e["id"] for e in live.events if int(e["id"]) > int(middle)])
 
+    # HUB-8: for auto-cleanup
+    def test_the_last_connection_is_recorded_at_once(self):
+        workspace = self.hub.create_workspace("visited")
+        path = "/v1/workspaces/" + workspace["id"]
+        self.assertNotIn("last_connected_at", self.hub.get(path).expect(200))
+        self.hub.command("exec", "visited", "--", "true").check_returncode()
+        wait_until(lambda: "last_connected_at" in self.hub.get(path).expect(200), "the visit is recorded")
+        self.assertEqual(self.hub.get(path).expect(200)["last_activity"]["kind"], "exec")
+
     # HUB-9
     def test_changes_reach_every_stream_and_are_replayed_after_a_reconnect(self):
         streams = [Stream(self.hub, "/v1/events") for _ in range(3)]
