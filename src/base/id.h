@@ -28,10 +28,18 @@ class Id {
   std::string text_;
 };
 
-struct RunKind { static constexpr std::string_view prefix = "run_", name = "run"; };
-struct WorkspaceKind { static constexpr std::string_view prefix = "", name = "workspace"; };
-struct UserKind { static constexpr std::string_view prefix = "usr_", name = "user"; };
-struct KeyKind { static constexpr std::string_view prefix = "key_", name = "API key"; };
+struct RunKind {
+  static constexpr std::string_view prefix = "run_", name = "run";
+};
+struct WorkspaceKind {
+  static constexpr std::string_view prefix = "", name = "workspace";
+};
+struct UserKind {
+  static constexpr std::string_view prefix = "usr_", name = "user";
+};
+struct KeyKind {
+  static constexpr std::string_view prefix = "key_", name = "API key";
+};
 using RunId = Id<RunKind>;
 using WorkspaceId = Id<WorkspaceKind>;  // a UUID, version 7
 using UserId = Id<UserKind>;
@@ -51,7 +59,9 @@ class IdGenerator {
   IdType make();
 
  private:
-  struct Bits { std::uint64_t high, low; };
+  struct Bits {
+    std::uint64_t high, low;
+  };
   Bits next();
 
   const Clock& clock_;
@@ -60,10 +70,14 @@ class IdGenerator {
   Bits last_{0, 0};
 };
 
-template <> RunId IdGenerator::make<RunId>();
-template <> WorkspaceId IdGenerator::make<WorkspaceId>();
-template <> UserId IdGenerator::make<UserId>();
-template <> KeyId IdGenerator::make<KeyId>();
+template <>
+RunId IdGenerator::make<RunId>();
+template <>
+WorkspaceId IdGenerator::make<WorkspaceId>();
+template <>
+UserId IdGenerator::make<UserId>();
+template <>
+KeyId IdGenerator::make<KeyId>();
 
 // Whether `text` has the shape of such an id. Says nothing about whether the thing exists.
 bool is_prefixed_id(std::string_view text, std::string_view prefix);

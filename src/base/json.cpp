@@ -12,14 +12,20 @@ constexpr std::size_t kDepthMax = 64;  // deeper is never meant; the parser recu
 
 std::string_view kind_name(const Value& value) {
   switch (value.kind()) {
-    case boost::json::kind::null: return "null";
-    case boost::json::kind::bool_: return "true or false";
+    case boost::json::kind::null:
+      return "null";
+    case boost::json::kind::bool_:
+      return "true or false";
     case boost::json::kind::int64:
     case boost::json::kind::uint64:
-    case boost::json::kind::double_: return "a number";
-    case boost::json::kind::string: return "a string";
-    case boost::json::kind::array: return "an array";
-    case boost::json::kind::object: return "an object";
+    case boost::json::kind::double_:
+      return "a number";
+    case boost::json::kind::string:
+      return "a string";
+    case boost::json::kind::array:
+      return "an array";
+    case boost::json::kind::object:
+      return "an object";
   }
   return "something else";
 }
@@ -42,9 +48,12 @@ void refuse_duplicate_members(std::string_view text, const Value& root, std::str
   std::size_t written = 0;  // outside strings, every ':' belongs to one member
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    if (in_string && text[i] == '\\') ++i;
-    else if (text[i] == '"') in_string = !in_string;
-    else if (!in_string && text[i] == ':') ++written;
+    if (in_string && text[i] == '\\')
+      ++i;
+    else if (text[i] == '"')
+      in_string = !in_string;
+    else if (!in_string && text[i] == ':')
+      ++written;
   }
   if (written != parsed.members) throw base::validation_error(field, "has the same member twice");
 }
@@ -59,8 +68,8 @@ Value parse_value(std::string_view text, std::string_view field) {
   const std::size_t read = parser.write_some(text.data(), text.size(), failure);
   if (!failure && read == text.size()) parser.finish(failure);
   if (failure || read < text.size())
-    throw base::validation_error(
-        field, "is not valid JSON at byte " + std::to_string(read) + (failure ? ": " + failure.message() : ": extra data"));
+    throw base::validation_error(field, "is not valid JSON at byte " + std::to_string(read) +
+                                            (failure ? ": " + failure.message() : ": extra data"));
   Value value = parser.release();
   refuse_duplicate_members(text, value, field);
   return value;

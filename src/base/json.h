@@ -74,17 +74,26 @@ std::string to_camel(std::string_view snake);
 
 namespace detail {
 
-template <class T> struct IsOptional : std::false_type {};
-template <class T> struct IsOptional<std::optional<T>> : std::true_type {};
-template <class T> struct IsVector : std::false_type {};
-template <class T> struct IsVector<std::vector<T>> : std::true_type {};
-template <class T> struct IsMap : std::false_type {};
-template <class T> struct IsMap<std::map<std::string, T>> : std::true_type {};
-template <class T> struct IsId : std::false_type {};
-template <class K> struct IsId<base::Id<K>> : std::true_type {};
+template <class T>
+struct IsOptional : std::false_type {};
+template <class T>
+struct IsOptional<std::optional<T>> : std::true_type {};
+template <class T>
+struct IsVector : std::false_type {};
+template <class T>
+struct IsVector<std::vector<T>> : std::true_type {};
+template <class T>
+struct IsMap : std::false_type {};
+template <class T>
+struct IsMap<std::map<std::string, T>> : std::true_type {};
+template <class T>
+struct IsId : std::false_type {};
+template <class K>
+struct IsId<base::Id<K>> : std::true_type {};
 
 template <class T>
-concept Described = boost::describe::has_describe_members<T>::value && requires { json_naming(static_cast<T*>(nullptr)); };
+concept Described =
+    boost::describe::has_describe_members<T>::value && requires { json_naming(static_cast<T*>(nullptr)); };
 template <class T>
 concept DescribedEnum = std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
 
@@ -157,8 +166,7 @@ T read_struct(const Value& value, Mode mode, const Path& path) {
   });
   if (mode == Mode::strict && known != object.size()) {
     Array allowed;
-    boost::mp11::mp_for_each<Members<T>>(
-        [&](auto member) { allowed.emplace_back(wire_name<T, decltype(member)>()); });
+    boost::mp11::mp_for_each<Members<T>>([&](auto member) { allowed.emplace_back(wire_name<T, decltype(member)>()); });
     for (const auto& [key, unused] : object) {
       bool is_known = false;
       for (const auto& name : allowed) is_known = is_known || name.get_string() == key;
@@ -180,8 +188,8 @@ T from_value(const Value& value, Mode mode, const Path& path) {
   } else if constexpr (detail::DescribedEnum<T>) {
     return detail::read_enum<T>(value, path);
   } else if constexpr (std::is_integral_v<T>) {
-    constexpr std::int64_t high = sizeof(T) == 8 ? std::numeric_limits<std::int64_t>::max()
-                                                 : std::int64_t(std::numeric_limits<T>::max());
+    constexpr std::int64_t high =
+        sizeof(T) == 8 ? std::numeric_limits<std::int64_t>::max() : std::int64_t(std::numeric_limits<T>::max());
     return T(detail::read_integer(value, path, std::int64_t(std::numeric_limits<T>::min()), high));
   } else if constexpr (std::is_floating_point_v<T>) {
     if (!value.is_number()) fail_type(path, "a number", value);
