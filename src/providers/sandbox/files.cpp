@@ -86,20 +86,23 @@ base::UniqueFd memory_file(const char* label, std::string_view content) {
 
 void remove_tree(const std::filesystem::path& path) {
   namespace fs = std::filesystem;
+  constexpr int kTriesMax = 10;  // each time another process that removes the same tree was faster with some entry
   std::error_code error;
-  fs::remove_all(path, error);
-  if (!error) return;
-  // Not empty or not permitted: open every folder for its owner (a cache of modules is often read-only), then again.
-  ::chmod(path.c_str(), 0700);
-  fs::recursive_directory_iterator walk(path, fs::directory_options::none, error), end;
-  while (!error && walk != end) {
-    if (walk->is_directory(error) && !walk->is_symlink(error)) {
-      ::chmod(walk->path().c_str(), 0700);
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    error.clear();
+    fs::remove_all(path, error);
+    if (!error) return;
+    if (error == std::errc::no_such_file_or_directory) continue;
+    // Not empty or not permitted: open every folder for its owner (a cache of modules is often read-only), then again.
+    std::error_code ignored;
+    ::chmod(path.c_str(), 0700);
+    fs::recursive_directory_iterator walk(path, fs::directory_options::none, ignored), end;
+    while (!ignored && walk != end) {
+      if (walk->is_directory(ignored) && !walk->is_symlink(ignored)) ::chmod(walk->path().c_str(), 0700);
+      walk.increment(ignored);
     }
-    walk.increment(error);
   }
-  fs::remove_all(path, error);
-  if (error) throw base::system_error("remove " + path.string(), error.value());
+  throw base::system_error("remove " + path.string(), error.value());
 }
 
 }  // namespace slipway::providers::sandbox
