@@ -258,8 +258,11 @@ Awaitable<void> AgentHub::Impl::open_channel(std::shared_ptr<ClientLeg> leg, std
     tell_closed(*leg, channel, "AGENT_UNAVAILABLE", "no agent of this workspace is connected");
     co_return;
   }
-  // Who comes is told at once; the agent's beats tell how long they stay busy.
-  tell_activity(*agent, read_message<OpenRequest>(decode(message).payload).kind, clock.now());
+  // Who comes is told at once; the agent's beats tell how long they stay busy. What cannot be read, the agent refuses.
+  try {
+    tell_activity(*agent, read_message<OpenRequest>(decode(message).payload).kind, clock.now());
+  } catch (const base::Error&) {
+  }
   const std::uint32_t agent_channel = ++agent->last_channel;
   agent->sources.emplace(agent_channel, AgentLeg::Source{leg, channel});
   leg->targets.emplace(channel, ClientLeg::Target{agent, agent_channel});
