@@ -34,7 +34,7 @@ base::Error closed_connection(const net::WebSocket& socket) {
 
 std::string make_session_id() { return base::random_token(kSessionIdBytes); }
 
-struct SessionClient::Impl {
+struct SessionClient::Impl : std::enable_shared_from_this<Impl> {
   struct Link {
     Link(net::IoContext& io, std::unique_ptr<net::WebSocket> ws) : socket(std::move(ws)), changed(io) {}
     std::unique_ptr<net::WebSocket> socket;
@@ -51,10 +51,11 @@ struct SessionClient::Impl {
         changed(context),
         tasks(context, [this](std::exception_ptr failure) { fail(base::as_error(failure)); }) {}
 
-  Awaitable<void> keep_connected();
+  // The coroutines hold what they work on, so that a client that goes without `close` breaks nothing.
+  Awaitable<void> keep_connected(std::shared_ptr<Impl> self);
   void give_up();
   Awaitable<void> serve(std::shared_ptr<Link> link);
-  Awaitable<void> write_frames(std::shared_ptr<Link> link);
+  Awaitable<void> write_frames(std::shared_ptr<Impl> self, std::shared_ptr<Link> mine);
   void on_frame(const Frame& frame);
   void on_events();
   void on_closed(const Closed& closed);
@@ -101,7 +102,7 @@ struct SessionClient::Impl {
   std::function<void(bool)> on_interruption;
 };
 
-Awaitable<void> SessionClient::Impl::keep_connected() {
+Awaitable<void> SessionClient::Impl::keep_connected(std::shared_ptr<Impl> self) {
   auto alone_since = Steady::now();
   while (!done()) {
     try {
@@ -143,7 +144,7 @@ Awaitable<void> SessionClient::Impl::serve(std::shared_ptr<Link> fresh) {
   std::exception_ptr trouble;
   try {
     co_await fresh->socket->write(binary(encode(control_frame(FrameType::open, kChannel, request))));
-    tasks.spawn(write_frames(fresh));
+    tasks.spawn(write_frames(shared_from_this(), fresh));
     while (const auto message = co_await fresh->socket->read()) on_frame(decode(message->data));
     if (!done()) throw closed_connection(*fresh->socket);
   } catch (const base::Error& error) {
@@ -157,7 +158,7 @@ Awaitable<void> SessionClient::Impl::serve(std::shared_ptr<Link> fresh) {
 }
 
 // Ends the connection when the session is complete or to be ended: the close frame lets the agent forget it.
-Awaitable<void> SessionClient::Impl::write_frames(std::shared_ptr<Link> mine) {
+Awaitable<void> SessionClient::Impl::write_frames(std::shared_ptr<Impl> self, std::shared_ptr<Link> mine) {
   try {
     while (!mine->over) {
       if (const auto frame = end.next_frame()) {
@@ -243,13 +244,17 @@ SessionClient::SessionClient(net::IoContext& io, base::Random& random, Connect c
   impl_ = std::make_shared<Impl>(io, random, std::move(connect), std::move(request), options);
 }
 
-SessionClient::~SessionClient() = default;
+SessionClient::~SessionClient() {
+  impl_->closing = true;
+  impl_->on_interruption = nullptr;
+  impl_->tasks.cancel();
+}
 
 Awaitable<void> SessionClient::open() {
   const auto impl = impl_;
   validate(impl->request);
   SLIPWAY_ASSERT(!std::exchange(impl->started, true));
-  impl->tasks.spawn(impl->keep_connected());
+  impl->tasks.spawn(impl->keep_connected(impl));
   while (!impl->opened) {
     impl->throw_if_lost();
     co_await impl->changed.wait();

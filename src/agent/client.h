@@ -36,7 +36,8 @@ class SessionClient {
   // An empty `request.session` gets an id. `random` must outlive the client.
   SessionClient(net::IoContext& io, base::Random& random, Connect connect, OpenRequest request,
                 SessionClientOptions options = {});
-  ~SessionClient();  // after `close` has returned
+  // After `close` has returned, or the connection just breaks and the agent keeps the session for a while.
+  ~SessionClient();
 
   // Returns when the session has begun. Throws what refused it: COMMAND_NOT_FOUND, AGENT_UNAVAILABLE, ….
   net::Awaitable<void> open();

@@ -256,7 +256,7 @@ TEST_F(Resilience, GarbageInAChannelEndsOnlyThatChannel) {
       co_await bad->write({.text = false, .data = encode(frame)});
       for (;;) {
         const auto message = co_await bad->read();
-        if (!message) throw base::internal_error("the connection was closed");
+        if (!message) throw base::internal_error("the connection was closed: " + bad->close_reason());
         const Frame answer = decode(message->data);
         if (answer.type == FrameType::close) co_return read_message<Closed>(answer.payload).code;
       }

@@ -121,6 +121,9 @@ Awaitable<std::optional<Message>> WebSocketSession::read() {
   Message message;
   auto buffer = asio::dynamic_buffer(message.data);
   do {
+    // Beast's closing reads for itself until the peer has answered. A read that begins beside it can lock up with it:
+    // it holds what the closing waits for, and waits for what the closing holds.
+    while (close_begun_ && !closed_) co_await ended_.wait();
     if (closed_) co_return std::nullopt;
     reading_ = true;
     const auto [error, received] = co_await stream_.async_read_some(buffer, limits_.message_bytes, use_result);
@@ -177,6 +180,7 @@ Awaitable<void> WebSocketSession::send_close(std::shared_ptr<WebSocketSession> s
                                              std::string reason) {
   const Turns::Turn turn = co_await self->writers_.take();
   if (self->closed_) co_return;
+  self->close_begun_ = true;
   const websocket::close_reason why(websocket::close_code(code), reason);
   const auto [error] = co_await self->stream_.async_close(why, use_result);
   if (self->closed_) co_return;

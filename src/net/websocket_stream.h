@@ -99,6 +99,7 @@ class WebSocketSession final : public OpenWebSocket, public std::enable_shared_f
   bool reading_ = false;
   bool heard_ = false;  // since the last look
   bool pinging_ = false;
+  bool close_begun_ = false;  // our close frame has its turn
   bool closing_ = false;
   bool closed_ = false;
   std::optional<SteadyClock::time_point> write_must_end_;
