@@ -7,6 +7,7 @@
 
 #include "agent/hub.h"
 #include "api/answers.h"
+#include "api/key_cache.h"
 #include "api/keys_in_progress.h"
 #include "base/executor.h"
 #include "base/id.h"
@@ -39,6 +40,7 @@ struct Hub {
   ChangeStream& changes;
   Doorbell& run_bell;
   KeysInProgress keys_in_progress;
+  KeyCache key_cache;
   observe::Registry& metrics;
   const observe::Logger& log;
   bool open_metrics = false;  // /metrics without a key

@@ -95,8 +95,14 @@ net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission)
   const bool has_key = header && header->starts_with(std::string(kScheme) + std::string(fleet::kKeyPrefix));
   if (has_key) {
     const base::Secret shown{std::string(header->substr(kScheme.size()))};
-    std::optional<fleet::ApiKey> key;
-    co_await read(hub_, [&](store::Transaction& tx) { key = fleet::find_key_by_hash(tx, fleet::hash_of(shown)); });
+    const std::string hash = fleet::hash_of(shown);
+    auto key = hub_.key_cache.find(hash, hub_.clock.now());
+    if (!key) {
+      const auto asked_at = hub_.clock.now();
+      const auto generation = hub_.key_cache.generation();
+      co_await read(hub_, [&](store::Transaction& tx) { key = fleet::find_key_by_hash(tx, hash); });
+      if (key) hub_.key_cache.keep(hash, *key, asked_at, generation);
+    }
     if (key) call.caller = Caller{key->user_id, key->user_name, key->role, key->id.str()};
   }
   if (permission == Permission::open) co_return;

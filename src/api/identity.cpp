@@ -87,6 +87,7 @@ Answer delete_key(Call& call) {
                 .resource_type = "api-key",
                 .resource_id = id.str()};
   });
+  call.hub.key_cache.forget_all();
   co_return std::move(committed.answer);
 }
 

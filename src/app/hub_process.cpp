@@ -133,6 +133,7 @@ struct HubProcess::Impl {
                .changes = changes,
                .run_bell = run_bell,
                .keys_in_progress = {},
+               .key_cache = {},
                .metrics = metrics,
                .log = log,
                .open_metrics = config.open_metrics,

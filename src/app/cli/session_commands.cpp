@@ -29,7 +29,8 @@ struct SessionOptions {
 int report_session(const Invocation& invocation, const base::Error& error) {
   if (error.code() == "OUTPUT_CLOSED") return 128 + SIGPIPE;
   if (error.code() == "SESSION_LEFT") {
-    invocation.say("the session was left");
+    // To a person; ssh ends its ProxyCommand by a signal each time.
+    if (invocation.world.in_is_terminal) invocation.say("the session was left");
     return kTransport;
   }
   invocation.report(error);
