@@ -20,13 +20,14 @@ WRK_SECONDS = 3
 IDLE_SECONDS = 2  # until a hub that has just started has nothing left to do
 START_GOAL_MS = 200
 IDLE_GOAL_MB = 40
+CONNECTIONS = 64
 HALF_LOAD_CONNECTIONS = 4  # about half of what 64 reach
 
 
 # ---- load
 
 
-def wrk(url, key="", connections=64, script=""):
+def wrk(url, key="", connections=CONNECTIONS, script=""):
     """Requests a second and the 99th percentile in µs; fails if anything but 2xx was answered."""
     words = ["wrk", "-t1", f"-c{connections}", f"-d{WRK_SECONDS}s", "--latency", "-H", f"Authorization: Bearer {key}"]
     if script:
@@ -83,16 +84,16 @@ def p4():
     with folder() as path, api_without_machines(path) as (url, key):
         script, target = create_script(path), url + "/v1/workspaces"
         full, half, groups, commits = alternate(
-            lambda: wrk(target, key, 64, script),
+            lambda: wrk(target, key, CONNECTIONS, script),
             lambda: wrk(target, key, HALF_LOAD_CONNECTIONS, script),
-            lambda: figures("engine_bench", "groups", path / "groups.db", 20_000, 512)["writes_per_s"],
+            lambda: figures("engine_bench", "groups", path / "groups.db", 20_000, CONNECTIONS)["writes_per_s"],
             lambda: figures("engine_bench", "commits", path / "commits.db", 500)["median_us"],
         )
     rates = [result["per_s"] for result in full]
     p99 = [result["p99_us"] for result in half]
     table(
         "POST /v1/workspaces until 202, SQLite (no machine is made)",
-        [("requests, saturated", rates, "req/s"), ("commits of three indexed rows, grouped", groups, "commits/s"),
+        [("requests, saturated", rates, "req/s"), ("commits of three indexed rows, as many waiting", groups, "commits/s"),
          ("requests, lower load", [result["per_s"] for result in half], "req/s"), ("p99 at the lower load", p99, "µs"),
          ("one commit alone", commits, "µs")],
     )  # fmt: skip
