@@ -12,19 +12,18 @@
 //
 // The rules:
 //  - Everything that touches the world, the clock or chance happens inside a step. The body between the steps runs
-//  again
-//    from the top after a crash, and must then do the same with the same recorded results.
+//    again from the top after a crash, and must then do the same with the same recorded results.
 //  - Steps are awaited where they are made, one after another. A name used twice counts: the second is `name#2`.
 //  - A step's result must be describable as JSON (base/json.h); secrets do not belong in it.
 //  - A failed step throws base::Error into the body, and a cancelled run Cancelled; what leaves the body fails (or
 //    cancels) the run, and its compensations run, newest first.
 //
-// | call | runs | use it for |
-// | --- | --- | --- |
-// | compute | on the event loop, at once, without a commit of its own | pure work that must not be repeated differently
-// | | step | on a worker thread, after everything before it is durable | any call of the world | | transaction | inside
-// the commit that records it: exactly once | changing records | | poll | as step, again and again, holding nothing in
-// between | waiting for the world | | sleep | nowhere | waiting for time, from milliseconds to years |
+// The calls, where each one's function runs, and what to use it for:
+//  - compute: on the event loop, at once, without a commit of its own; pure work that must not be repeated differently.
+//  - step: on a worker thread, after everything before it is durable; any call of the world.
+//  - transaction: inside the commit that records it, exactly once; changing records.
+//  - poll: as step, again and again, holding nothing in between; waiting for the world.
+//  - sleep: nowhere; waiting for time, from milliseconds to years.
 
 #include <functional>
 #include <string>
