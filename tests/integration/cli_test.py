@@ -286,7 +286,8 @@ class InAWorkspace(CommandLineTest):
             terminal.resize(40, 120)
             terminal.type("until [ \"$(stty size)\" = '40 120' ]; do sleep 0.05; done; echo re''sized\n")
             terminal.read_until("resized")
-            terminal.type("echo slee''ping; sleep 1000\n")
+            # Says so itself once it has the foreground: between two commands a shell may lose a Ctrl-C.
+            terminal.type("sh -c \"echo slee''ping; exec sleep 1000\"\n")
             terminal.read_until("sleeping")
             terminal.type("\x03")
             terminal.read_until(r"\^C(?s:.*)\$ ")  # the prompt is back
