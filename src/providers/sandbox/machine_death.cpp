@@ -144,6 +144,9 @@ void kill_and_clean(const MachineFolder& folder) {
 
 std::string describe_death(const MachineFolder& folder, const LaunchRecord& launch) {
   constexpr int kSignalBase = 128;  // as bwrap and shells report a signal
+  // The sandbox is gone before the outer bwrap has written how: that one ends right after it has.
+  constexpr auto kEpitaphPatience = std::chrono::seconds(1);
+  wait_for_exit(open_process(launch.monitor), SteadyClock::now() + kEpitaphPatience, {});
   const auto code = folder.status().exit_code;
   std::string text = "it was killed from outside";
   if (code && *code > kSignalBase) {

@@ -119,7 +119,8 @@ TEST_F(SandboxProviderTest, DestroyTakesEverythingAway) {  // HUB-3
 
 TEST_F(SandboxProviderTest, AFrozenMachineIsSuspendedUntilItIsStarted) {  // HUB-15
   provider_.create(spec("ws", "(while :; do echo x >> ticks; sleep 0.01; done) &"), {});
-  await_up("ws");
+  const auto ticks = machine("ws").home() / "ticks";
+  ASSERT_TRUE(testing::eventually([&] { return fs::exists(ticks); }));
   if (provider_.status("ws").limits.at("suspend") != "possible") {
     EXPECT_EQ(code_of([&] { provider_.suspend("ws", {}); }), "SUSPEND_UNSUPPORTED");
     return;
@@ -127,11 +128,11 @@ TEST_F(SandboxProviderTest, AFrozenMachineIsSuspendedUntilItIsStarted) {  // HUB
   provider_.suspend("ws", {});
   provider_.suspend("ws", {});
   EXPECT_EQ(provider_.status("ws").state, MachineState::suspended);
-  const auto frozen_at = fs::file_size(machine("ws").home() / "ticks");
+  const auto frozen_at = fs::file_size(ticks);
   EXPECT_EQ(sandboxes("ws").size(), 1u);
   provider_.start(spec("ws"), {});
   EXPECT_EQ(provider_.status("ws").state, MachineState::running);
-  EXPECT_TRUE(testing::eventually([&] { return fs::file_size(machine("ws").home() / "ticks") > frozen_at; }));
+  EXPECT_TRUE(testing::eventually([&] { return fs::file_size(ticks) > frozen_at; }));
   EXPECT_EQ(home_file("ws", "starts"), "start\n");
 }
 
