@@ -102,6 +102,14 @@ using Work = std::move_only_function<void(Transaction&)>;
 // on one of the store's threads: it must be short, not throw, and not call back into the store synchronously.
 using Done = std::move_only_function<void(std::exception_ptr)>;
 
+// Called with a word that was rung, on a thread of the store: it must be short and not throw.
+using Bell = std::function<void(std::string_view word)>;
+// Listens for as long as it lives; its end waits for a call under way, so it must not end within one.
+class Listening {
+ public:
+  virtual ~Listening() = default;
+};
+
 class Database {
  public:
   virtual ~Database() = default;
@@ -113,6 +121,17 @@ class Database {
   virtual void write(Work work, Done done) = 0;
   // Runs `work` on a reading connection, in a snapshot of what is committed; a write in it fails.
   virtual void read(Work work, Done done) = 0;
+
+  // Bells: hints from replica to replica that there is something to look at, and never more. They get lost, come late,
+  // twice, or several as one; whatever rests on them must also look by itself from time to time. A database that has
+  // none is silent.
+  //
+  // Calls `bell` with each word that is rung on `channel`, by whichever replica, this one included; and with an empty
+  // word when some may have been missed, as after a lost connection. A channel is named like a column.
+  [[nodiscard]] virtual std::unique_ptr<Listening> listen(std::string channel, Bell bell);
+  // Thread-safe, at once, never fails; may be called from a Done. What a bell speaks of should be durable by then.
+  // Equal words rung at about the same time are sent as one. At most kBellWordMax bytes.
+  virtual void ring(std::string_view channel, std::string_view word);
 
   virtual Dialect dialect() const = 0;
 
@@ -131,6 +150,8 @@ class Database {
   virtual Statistics statistics() const = 0;
 };
 
+// A bell's word is a short name, not a message.
+inline constexpr std::size_t kBellWordMax = 200;
 // How many writes may wait: at 10,000 commits a second this is some seconds of work; more means the store is stuck, and
 // callers are better told.
 inline constexpr std::size_t kQueueMax = 50'000;
