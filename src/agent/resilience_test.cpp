@@ -1,6 +1,7 @@
 // End to end: connections break, the hub restarts, the agent dies, peers misbehave (issue 2 item 6: "survives a hub
 // restart without ending the user's shell").
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/wait.h>
@@ -147,8 +148,12 @@ TEST_F(Resilience, ShellIsTheSameAfterAHubRestart) {
     co_await client->close();
   });
   EXPECT_EQ(interruptions, (std::vector<bool>{true, false}));
-  // The one-time token was used once; from then on the agent's own credential.
-  EXPECT_EQ(world.credentials_seen, (std::vector<std::string>{"slat_for_the_test", "slac_for_the_test"}));
+  // The one-time token was used once; from then on the agent's own credential, also if it met the hub on its way out.
+  auto seen = world.credentials_seen;
+  ASSERT_GE(seen.size(), 2u);
+  EXPECT_EQ(seen.front(), kToken);
+  seen.erase(seen.begin());
+  EXPECT_THAT(seen, ::testing::Each("slac_for_the_test"));
 }
 
 TEST_F(Resilience, SlowReaderStopsItsProducerAndNobodyElse) {
