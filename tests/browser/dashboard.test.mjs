@@ -127,10 +127,12 @@ async function watchSteps() {
 
 test("A workspace made on the page shows its steps as they happen, and becomes ready", async () => {
   await watchSteps();
+  hub.gate.close();
   await page.getByRole("dialog").getByLabel("Name", { exact: true }).fill(kName);
   await dialogButton("Create workspace").click();
   await visible(heading(kName));
-  await visible(page.locator("[data-step]"));
+  await visible(page.locator("[data-step=create-machine][data-status=running]"));
+  hub.gate.open();
   await visible(headBadge("READY"));
   await visible(page.locator(".current-run .badge[data-status=completed]"));
   const seen = await page.evaluate(() => globalThis.seenSteps);

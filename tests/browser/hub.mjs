@@ -1,18 +1,26 @@
 // A real hub of its own for one test run: free port, temporary data, gone afterwards with everything it made.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-const kStartMs = 30_000;
+const kStartMs = 60_000;
 const kLookEveryMs = 50;
 
-/** Answers `{url, key, stop()}` once the hub says that it is healthy. `binary` is the `slipway` program. */
+/**
+ * Answers `{url, key, gate, stop()}` once the hub says that it is healthy. `binary` is the `slipway` program. Between
+ * `gate.close()` and `gate.open()` every machine waits with its beginning, so that a test can look at it for as long as
+ * it takes.
+ */
 export async function startHub(binary) {
   const data = mkdtempSync(join(tmpdir(), "slipway-browser-"));
-  const child = spawn(binary, ["serve", "--data", data, "--port", "0"], { stdio: ["ignore", "pipe", "pipe"] });
+  const gate = makeGate(join(data, "gate"));
+  const child = spawn(binary, ["serve", "--data", data, "--port", "0"], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, PATH: gate.folder + delimiter + process.env.PATH },
+  });
   const output = [];
   child.stdout.on("data", (chunk) => output.push(chunk));
   child.stderr.on("data", (chunk) => output.push(chunk));
@@ -20,6 +28,7 @@ export async function startHub(binary) {
 
   let client = null;
   const stop = async () => {
+    gate.open();
     if (client) await deleteWorkspaces(client).catch((error) => console.error(`left behind: ${error.message}`));
     child.kill("SIGTERM");
     await exited;
@@ -28,10 +37,31 @@ export async function startHub(binary) {
 
   try {
     client = await untilHealthy(data, child, output);
-    return { ...client, stop };
+    return { ...client, gate, stop };
   } catch (error) {
     await stop();
     throw error;
+  }
+}
+
+// A program in front of bwrap, which starts every sandbox: it waits while the file `closed` is there.
+function makeGate(folder) {
+  const bwrap = process.env.PATH.split(delimiter)
+    .map((each) => join(each, "bwrap"))
+    .find(isProgram);
+  const closed = join(folder, "closed");
+  mkdirSync(folder);
+  const wait = `while [ -e '${closed}' ]; do sleep 0.02; done`;
+  writeFileSync(join(folder, "bwrap"), `#!/bin/sh\n${wait}\nexec ${bwrap} "$@"\n`, { mode: 0o755 });
+  return { folder, close: () => writeFileSync(closed, ""), open: () => rmSync(closed, { force: true }) };
+}
+
+function isProgram(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 
