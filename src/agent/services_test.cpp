@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "agent/testing/world.h"
+#include "net/testing/raw_client.h"
 
 namespace slipway::agent {
 namespace {
@@ -87,10 +88,8 @@ TEST_F(Port, CarriesBothDirectionsAndEachEnd) {
 }
 
 TEST_F(Port, WithoutAListenerIsRefused) {
-  Acceptor acceptor(world.io, kAnyPort);
-  const int port = acceptor.local_endpoint().port();
-  acceptor.close();
-  EXPECT_EQ(refusal(tcp(port)), "PORT_REFUSED");
+  const net::testing::RefusingPort nobody;
+  EXPECT_EQ(refusal(tcp(nobody.number())), "PORT_REFUSED");
 }
 
 // ---- files

@@ -4,6 +4,7 @@
 
 #include "net/sse.h"
 #include "net/testing/loop.h"
+#include "net/testing/raw_client.h"
 #include "net/testing/tls_files.h"
 
 namespace slipway::net {
@@ -108,12 +109,8 @@ TEST(HttpClient, FailsWithACodeForEachReason) {
   EXPECT_EQ(failure_of(client, large), "RESPONSE_TOO_LARGE");
   EXPECT_EQ(failure_of(client, get("file:///etc/passwd")), "INVALID_URL");
   EXPECT_EQ(failure_of(client, get("not an address")), "INVALID_URL");
-  std::uint16_t free_port = 0;
-  {
-    ServerThread gone(serve);
-    free_port = gone.port();
-  }
-  EXPECT_EQ(failure_of(client, get("http://127.0.0.1:" + std::to_string(free_port))), "CONNECTION_FAILED");
+  const testing::RefusingPort nobody;
+  EXPECT_EQ(failure_of(client, get("http://127.0.0.1:" + nobody.str())), "CONNECTION_FAILED");
 }
 
 TEST(HttpClient, FollowsRedirectsOnlyWhenAsked) {

@@ -5,10 +5,8 @@ Each ends in a precise refusal or in patience, and never in a change or a dead h
 """
 
 import contextlib
-import glob
 import os
 import pathlib
-import pwd
 import shutil
 import signal
 import socket
@@ -19,8 +17,9 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
-from support.hub import PATIENCE_S, Hub, free_port, wait_until  # noqa: E402
+from support.hub import PATIENCE_S, Hub, wait_until  # noqa: E402
 from support.machines import Machines  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
 
 DRAIN_S = 10  # the promise for SIGTERM
 UNKNOWN_ID = "01900000-0000-7000-8000-000000000000"
@@ -267,46 +266,6 @@ class Signals(unittest.TestCase):
 
 def state_of(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-
-
-class Postgres:
-    """A server of our own: temporary folder, free port, gone afterwards."""
-
-    def __init__(self):
-        programs = sorted(glob.glob("/usr/lib/postgresql/*/bin"))
-        if not programs:
-            raise AssertionError("PostgreSQL is missing: tools/install-packages --test")
-        self.programs = programs[-1]
-        self.folder = tempfile.mkdtemp(prefix="slipway-postgres-")
-        self.port = free_port()
-        self.user = {}
-        if os.geteuid() == 0:  # it refuses to run as root
-            account = pwd.getpwnam("postgres")
-            os.chown(self.folder, account.pw_uid, account.pw_gid)
-            self.user = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
-        self._run("initdb", "-D", f"{self.folder}/data", "-A", "trust", "-U", "slipway")
-        self.start()
-        self._run("createdb", "-h", self.folder, "-p", str(self.port), "-U", "slipway", "slipway")
-
-    @property
-    def url(self):
-        return f"postgres://slipway@127.0.0.1:{self.port}/slipway"
-
-    def start(self):
-        options = f"-k {self.folder} -c listen_addresses=127.0.0.1 -p {self.port}"
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-w", "-l", f"{self.folder}/log", "-o", options, "start")
-
-    def stop(self):
-        self._run("pg_ctl", "-D", f"{self.folder}/data", "-m", "immediate", "-w", "stop")
-
-    def close(self):
-        with contextlib.suppress(subprocess.CalledProcessError):
-            self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def _run(self, program, *words):
-        subprocess.run([f"{self.programs}/{program}", *words], check=True, stdout=subprocess.DEVNULL,
-                       stdin=subprocess.DEVNULL, cwd="/", **self.user)  # fmt: skip
 
 
 class OnPostgres(unittest.TestCase):

@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -44,10 +45,27 @@ def wait_until(condition, what, patience_s=PATIENCE_S):
         time.sleep(LOOK_EVERY_S)
 
 
+_held_ports = []
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that is this process's until it ends, also while nothing listens there: a hub that is killed and started
+    again finds it free. It is none of those that the kernel gives to outgoing connections; a lock, which dies with the
+    process, keeps other tests away."""
+    lowest_outgoing = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(lowest_outgoing // 2, lowest_outgoing)
+        lock = socket.socket(socket.AF_UNIX)
+        try:
+            lock.bind(f"\0slipway-test-port-{port}")
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            lock.close()
+            continue
+        _held_ports.append(lock)
+        return port
 
 
 class Answer:

@@ -21,7 +21,7 @@ class RawClient {
     address.sin_port = htons(port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     // Longer than anything but a fault takes: a test fails instead of hanging.
-    const timeval patience{20, 0};
+    const timeval patience{60, 0};
     ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
       throw std::runtime_error("cannot connect");
@@ -79,6 +79,27 @@ class RawClient {
 
   base::UniqueFd socket_;
   std::string pending_;
+};
+
+// A port of 127.0.0.1 where nobody listens, and nobody can while this lives.
+class RefusingPort {
+ public:
+  RefusingPort() : socket_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size) != 0 ||
+        ::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size) != 0)
+      throw std::runtime_error("cannot bind");
+    number_ = ntohs(address.sin_port);
+  }
+  std::string str() const { return std::to_string(number_); }
+  std::uint16_t number() const { return number_; }
+
+ private:
+  base::UniqueFd socket_;
+  std::uint16_t number_ = 0;
 };
 
 }  // namespace slipway::net::testing
