@@ -380,7 +380,7 @@ TEST(Server, DrainClosesIdleConnectionsAndFinishesRequestsInFlight) {
   RawClient idle(server.port()), busy(server.port());
   busy.send(std::string("GET / HTTP/1.1\r\n") + kHost + "\r\n");
   ASSERT_TRUE(server.wait_until([&](const auto& now) { return now.connections == 2 && entered; }));
-  auto drained = std::async(std::launch::async, [&] { server.drain(20s); });
+  auto drained = std::async(std::launch::async, [&] { server.drain(60s); });
   EXPECT_EQ(idle.receive_all(), "");
   EXPECT_THROW(RawClient(server.port()), std::runtime_error);
   let_go.set_value();

@@ -100,7 +100,7 @@ class ServerThread {
   // Until `condition(statistics)` holds; gives up, and says so, after a time that only a fault can take.
   template <class Condition>
   bool wait_until(Condition condition) {
-    for (int i = 0; i < 4000; ++i) {
+    for (int i = 0; i < 12'000; ++i) {
       if (condition(statistics())) return true;
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
