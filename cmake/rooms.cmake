@@ -48,6 +48,14 @@ find_package(SQLite3 REQUIRED)
 find_package(CURL REQUIRED)
 find_package(fmt REQUIRED)  # header-only below: Debian has no static fmt
 find_package(spdlog REQUIRED)
+# Abseil's clocks of time zones. Debian's CMake files name its shared objects; the archives keep the program whole.
+add_library(slipway_time_zones INTERFACE)
+foreach(part IN ITEMS time civil_time time_zone strings strings_internal base spinlock_wait int128 throw_delegate
+                      raw_logging_internal log_severity)
+  find_library(ABSL_${part}_ARCHIVE libabsl_${part}.a REQUIRED)
+  mark_as_advanced(ABSL_${part}_ARCHIVE)
+  target_link_libraries(slipway_time_zones INTERFACE ${ABSL_${part}_ARCHIVE})
+endforeach()
 if(SLIPWAY_TESTS)
   find_package(GTest REQUIRED)
   include(GoogleTest)
