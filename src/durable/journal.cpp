@@ -1,5 +1,7 @@
 #include "durable/journal.h"
 
+#include <array>
+
 namespace slipway::durable::journal {
 namespace {
 
@@ -74,24 +76,34 @@ std::vector<store::Parameter> filter_parameters(const Filter& filter) {
 }  // namespace
 
 void insert_run(store::Transaction& tx, const RunRecord& record) {
-  tx.execute(
+  using store::Parameter;
+  const std::string input = json::print_value(record.input);
+  const std::array parameters{Parameter::view(record.id.str()),
+                              Parameter::view(record.type),
+                              Parameter::view(record.resource_type),
+                              Parameter::view(record.resource_id),
+                              Parameter::view(record.triggered_by),
+                              Parameter::view(record.owner_id),
+                              Parameter::view(input),
+                              Parameter(record.started_at)};
+  tx.execute_many(
       "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, owner_id, input, started_at) "
       "VALUES ($1, $2, 'running', $3, $4, $5, $6, $7, $8)",
-      {record.id.str(), record.type, record.resource_type, record.resource_id, record.triggered_by, record.owner_id,
-       json::print_value(record.input), record.started_at});
+      parameters.size(), parameters);
   const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
   append(tx, {{&record.id, &first}});
 }
 
 void append(store::Transaction& tx, const std::vector<Appended>& events) {
-  std::vector<store::Parameter> parameters;
+  using store::Parameter;
+  std::vector<Parameter> parameters;
   parameters.reserve(events.size() * kEventColumns);
   for (const auto& [run, event] : events) {
-    parameters.emplace_back(run->str());
+    parameters.push_back(Parameter::view(run->str()));
     parameters.emplace_back(event->seq);
-    parameters.emplace_back(name_of(event->type));
+    parameters.push_back(Parameter::view(boost::describe::enum_to_string(event->type, "")));
     parameters.emplace_back(event->at);
-    parameters.emplace_back(event->step);
+    parameters.push_back(Parameter::view(event->step));
     parameters.emplace_back(json::print_value(event->data));
   }
   tx.execute_many(kInsertEvent, kEventColumns, parameters);

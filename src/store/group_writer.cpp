@@ -4,7 +4,6 @@
 
 #include "store/commit_marker.h"
 #include "store/errors.h"
-#include "store/guarded_transaction.h"
 
 namespace slipway::store {
 namespace {
@@ -138,33 +137,51 @@ GroupWriter::Group GroupWriter::gather() {
 
 // An empty group only shows whether the database can be written again.
 void GroupWriter::commit_group(Group group) {
+  if (!commit_with(group, Savepoint::none)) commit_with(group, Savepoint::around);
+}
+
+// False when the group has to be run again under savepoints: nothing of it is stored. Otherwise its works are reported,
+// or wait for another turn.
+bool GroupWriter::commit_with(Group& group, Savepoint savepoint) {
   try {
     session_->begin();
     session_->write_marker(options_.writer, ++sequence_);
   } catch (...) {
     session_->rollback();
     try_again(std::move(group), std::current_exception());
-    return;
+    return true;
   }
-  if (const auto doom = run_works(group)) {
+  const Ran ran = run_works(group, savepoint);
+  const bool failed_alone = group.size() == 1 && group.front().failure;
+  if (ran.doom || ran.needs_savepoints || failed_alone) {
     session_->rollback();
-    find_culprit(std::move(group), doom);
-  } else if (group.size() == 1 && group.front().failure) {
-    session_->rollback();
-    report(std::move(group));
-  } else {
-    const CommitResult result = session_->commit();
-    conclude(std::move(group), result);
+    if (ran.doom)
+      find_culprit(std::move(group), ran.doom);
+    else if (!ran.needs_savepoints)
+      report(std::move(group));
+    return !ran.needs_savepoints;
   }
+  const CommitResult result = session_->commit();
+  const bool may_be_for_a_row = result.outcome == CommitOutcome::refused && !is_transient(result.failure);
+  if (savepoint == Savepoint::none && may_be_for_a_row && !group.empty()) {
+    session_->rollback();
+    return false;
+  }
+  conclude(std::move(group), result);
+  return true;
 }
 
-std::exception_ptr GroupWriter::run_works(Group& group) {
-  const Savepoint savepoint = group.size() == 1 ? Savepoint::none : Savepoint::around;
+GroupWriter::Ran GroupWriter::run_works(Group& group, Savepoint savepoint) {
   for (Entry& entry : group) {
-    entry.failure = run_work(*session_, entry.work, savepoint);
-    if (entry.failure && session_->doomed()) return entry.failure;
+    const WorkResult result = run_work(*session_, entry.work, savepoint);
+    entry.failure = result.failure;
+    if (result.failure && session_->doomed()) return {.doom = result.failure};
+    // Alone, what it wrote goes with the transaction. But a statement may have failed because rows had been put in
+    // another order.
+    if (result.leaves_traces && savepoint == Savepoint::none && (group.size() > 1 || result.statement_failed))
+      return {.needs_savepoints = true};
   }
-  return nullptr;
+  return {};
 }
 
 void GroupWriter::conclude(Group group, CommitResult result) {

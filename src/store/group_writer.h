@@ -2,7 +2,9 @@
 // The batching shell: writes of many callers, one transaction and one sync for each group of them.
 //
 // One thread owns the writing connection. While it commits a group, the next one gathers in the queue; nothing waits
-// artificially. Each group also notes its number in commit_markers. When the outcome of a COMMIT is not known, that row
+// artificially. A group is run without savepoints first: most have no work that fails, and on PostgreSQL each savepoint
+// costs more than the rows. When one fails that has written something, all are run again, each under a savepoint of its
+// own. Each group also notes its number in commit_markers. When the outcome of a COMMIT is not known, that row
 // is read back on a new connection before anything else is written, and tells whether the group is stored or has to be
 // run again. The order of writes is kept, also over a retry.
 
@@ -13,6 +15,7 @@
 #include <random>
 #include <thread>
 
+#include "store/guarded_transaction.h"
 #include "store/session.h"
 
 namespace slipway::store {
@@ -70,7 +73,12 @@ class GroupWriter {
   void settle();
   Group gather();
   void commit_group(Group group);
-  std::exception_ptr run_works(Group& group);  // why the transaction is doomed, or null
+  bool commit_with(Group& group, Savepoint savepoint);
+  struct Ran {
+    std::exception_ptr doom = nullptr;  // why the transaction as a whole came to nothing
+    bool needs_savepoints = false;
+  };
+  Ran run_works(Group& group, Savepoint savepoint);
   void conclude(Group group, CommitResult result);
   void try_again(Group group, const std::exception_ptr& cause);
   void find_culprit(Group group, const std::exception_ptr& cause);

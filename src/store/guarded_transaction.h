@@ -21,6 +21,8 @@ class GuardedTransaction final : public Transaction {
   Dialect dialect() const override { return inner_.dialect(); }
 
   std::exception_ptr failure() const { return failure_; }
+  // Whether a work that ends now leaves the database as it found it, and the transaction fit to go on.
+  bool is_untouched() const { return !failure_ && !has_written_; }
 
  private:
   template <class Call>
@@ -28,11 +30,20 @@ class GuardedTransaction final : public Transaction {
 
   Transaction& inner_;
   std::exception_ptr failure_;
+  bool has_written_ = false;
 };
 
-// Runs `work` on `session`, under a savepoint or not; null when it succeeded. On failure the savepoint, if there is
-// one, is rolled back, unless the session is doomed.
 enum class Savepoint { none, around };
-std::exception_ptr run_work(Session& session, Work& work, Savepoint savepoint);
+
+struct WorkResult {
+  std::exception_ptr failure = nullptr;  // null when it succeeded
+  bool statement_failed = false;
+  // It failed, and something of it may be in the transaction still, or keep that from going on.
+  bool leaves_traces = false;
+};
+
+// Runs `work` on `session`, under a savepoint or not. On failure the savepoint, if there is one, is rolled back, unless
+// the session is doomed.
+WorkResult run_work(Session& session, Work& work, Savepoint savepoint);
 
 }  // namespace slipway::store

@@ -14,8 +14,11 @@ namespace {
 
 // The program has some hundred statements; more means that somebody builds them anew each time.
 constexpr std::size_t kStatementsMax = 1'000;
-// Statements of one pipeline: more do not save round trips worth counting, and their results wait in memory.
+// Statements that wait for one round trip: more do not save any worth counting, and their results wait in memory.
 constexpr std::size_t kPipelineMax = 256;
+// Rows of one statement: as many bytes as are worth gathering, and far from PostgreSQL's limit of a gigabyte for a
+// value.
+constexpr std::size_t kSetBytesMax = 8u << 20;
 
 std::string trimmed(std::string_view message) {
   while (!message.empty() && (message.back() == '\n' || message.back() == ' ')) message.remove_suffix(1);
@@ -42,6 +45,23 @@ pg_conn* connect(const std::string& url, const std::string& name, PostgresMode m
   return PQconnectdbParams(keys, values, 1);
 }
 
+ColumnType column_type(Oid type, std::string_view sql) {
+  switch (type) {
+    case 20:  // int8, int2, int4: pg_type.dat
+    case 21:
+    case 23:
+      return ColumnType::whole;
+    case 700:  // float4, float8
+    case 701:
+      return ColumnType::real;
+    case 25:  // text, varchar
+    case 1043:
+      return ColumnType::text;
+    default:
+      throw wrong_sql("a parameter for many rows must be of a column of BIGINT, DOUBLE PRECISION or TEXT", sql);
+  }
+}
+
 void ignore_notice(void*, const pg_result*) {}
 
 }  // namespace
@@ -66,12 +86,14 @@ PostgresConnection::PostgresConnection(const std::string& url, const std::string
 PostgresConnection::~PostgresConnection() { PQfinish(connection_); }
 
 Rows PostgresConnection::query(std::string_view sql, std::span<const Parameter> parameters) {
+  forget_statements_if_many();
   send_deferred();
   send(sql, parameters, false);
   return rows_of(round_trip().get());
 }
 
 std::int64_t PostgresConnection::execute(std::string_view sql, std::span<const Parameter> parameters) {
+  forget_statements_if_many();
   send_deferred();
   send(sql, parameters, false);
   return changed_rows(round_trip().get());
@@ -79,16 +101,45 @@ std::int64_t PostgresConnection::execute(std::string_view sql, std::span<const P
 
 void PostgresConnection::execute_many(std::string_view sql, std::size_t columns,
                                       std::span<const Parameter> parameters) {
+  if (parameters.empty()) return;
+  if (lost_) fail_lost();
+  const auto form = set_form_of(sql);
+  if (columns != form->columns.size())
+    throw wrong_sql("it takes " + std::to_string(form->columns.size()) + " parameters", sql);
   while (!parameters.empty()) {
-    send_deferred();
-    for (std::size_t i = 0; i < kPipelineMax && !parameters.empty(); ++i, parameters = parameters.subspan(columns))
-      send(sql, parameters.first(columns), false);
-    round_trip();
+    PostgresArrays& waiting = rows_waiting_for(form);
+    while (!parameters.empty() && waiting.bytes() < kSetBytesMax) {
+      waiting.add_row(parameters.first(columns));
+      parameters = parameters.subspan(columns);
+    }
   }
+  if (mode_ == PostgresMode::read_only || deferred_.size() >= kPipelineMax) flush();
+}
+
+// The rows to which one more of `form` may be added without being told apart from one behind all that waits.
+PostgresArrays& PostgresConnection::rows_waiting_for(const std::shared_ptr<SetForm>& form) {
+  for (auto deferred = deferred_.rbegin(); deferred != deferred_.rend(); ++deferred) {
+    auto* set = std::get_if<RowSet>(&*deferred);
+    if (!set || form->kind != SetKind::insert) break;
+    if (set->form == form && set->rows.bytes() < kSetBytesMax) return set->rows;
+    if (!inserts_pass_ || set->form->kind != SetKind::insert || set->form->table == form->table) break;
+  }
+  return std::get<RowSet>(deferred_.emplace_back(RowSet{form, PostgresArrays(form->columns)})).rows;
+}
+
+void PostgresConnection::flush() {
+  const auto has_rows = [](const Deferred& deferred) { return std::holds_alternative<RowSet>(deferred); };
+  if (std::ranges::none_of(deferred_, has_rows)) return;
+  send_deferred();
+  round_trip();
+}
+
+void PostgresConnection::forget_rows() {
+  std::erase_if(deferred_, [](const Deferred& deferred) { return std::holds_alternative<RowSet>(deferred); });
 }
 
 void PostgresConnection::defer(std::string_view sql, std::vector<Parameter> parameters) {
-  deferred_.push_back({sql, std::move(parameters)});
+  deferred_.push_back(Control{sql, std::move(parameters)});
 }
 
 void PostgresConnection::run_script(const std::string& sql) {
@@ -123,35 +174,77 @@ void PostgresConnection::rollback() noexcept {
   doomed_ = false;
 }
 
-PostgresConnection::Statement& PostgresConnection::statement_for(std::string_view sql) {
-  auto& slot = statements_[Key{sql.data(), sql.size()}];
-  // The address of a text that was built, not written as a literal, may have held another one before.
-  if (!slot || slot->sql != sql)
-    slot = std::make_unique<Statement>(Statement{"s" + std::to_string(++statements_made_), std::string(sql)});
-  return *slot;
+PostgresConnection::StatementPtr PostgresConnection::new_statement(std::string_view sql) {
+  return std::make_shared<Statement>(Statement{"s" + std::to_string(++statements_made_), std::string(sql)});
 }
 
-void PostgresConnection::send(std::string_view sql, std::span<const Parameter> parameters, bool is_deferred) {
-  Statement& statement = statement_for(sql);
-  const bool is_on_its_way =
-      std::ranges::any_of(expected_, [&](const Expected& e) { return e.statement == &statement && e.is_preparation; });
-  if (!statement.prepared && !is_on_its_way) {
-    require(PQsendPrepare(connection_, statement.name.c_str(), statement.sql.c_str(), 0, nullptr));
-    expected_.push_back({&statement, true, is_deferred});
-  }
+PostgresConnection::StatementPtr PostgresConnection::statement_for(std::string_view sql) {
+  auto& slot = statements_[Key{sql.data(), sql.size()}];
+  // The address of a text that was built, not written as a literal, may have held another one before.
+  if (!slot || slot->sql != sql) slot = new_statement(sql);
+  return slot;
+}
+
+// Asks the server of which types the parameters are, once for each statement.
+std::shared_ptr<PostgresConnection::SetForm> PostgresConnection::set_form_of(std::string_view sql) {
+  const StatementPtr statement = statement_for(sql);
+  if (statement->set) return statement->set;
+  const SetTarget target = target_of(sql);
+  send_deferred();
+  prepare(statement, false);
+  require(PQsendDescribePrepared(connection_, statement->name.c_str()));
+  expected_.push_back({statement, Step::description, false});
+  const Result description = round_trip();
+  SetForm form{target.kind, std::string(target.table), {}, nullptr};
+  for (int i = 0; i < PQnparams(description.get()); ++i)
+    form.columns.push_back(column_type(PQparamtype(description.get(), i), sql));
+  form.statement = new_statement(over_arrays(sql, form.columns));
+  statement->set = std::make_shared<SetForm>(std::move(form));
+  return statement->set;
+}
+
+void PostgresConnection::prepare(const StatementPtr& statement, bool is_control) {
+  const bool is_on_its_way = std::ranges::any_of(
+      expected_, [&](const Expected& e) { return e.statement == statement && e.step == Step::preparation; });
+  if (statement->prepared || is_on_its_way) return;
+  require(PQsendPrepare(connection_, statement->name.c_str(), statement->sql.c_str(), 0, nullptr));
+  expected_.push_back({statement, Step::preparation, is_control});
+}
+
+void PostgresConnection::send(std::string_view sql, std::span<const Parameter> parameters, bool is_control) {
+  const StatementPtr statement = statement_for(sql);
+  prepare(statement, is_control);
   const TextParameters texts(parameters);
-  require(PQsendQueryPrepared(connection_, statement.name.c_str(), texts.size(), texts.data(), nullptr, nullptr, 0));
-  expected_.push_back({&statement, false, is_deferred});
+  require(PQsendQueryPrepared(connection_, statement->name.c_str(), texts.size(), texts.data(), nullptr, nullptr, 0));
+  expected_.push_back({statement, Step::execution, is_control});
+}
+
+void PostgresConnection::send(RowSet& set) {
+  const StatementPtr& statement = set.form->statement;
+  prepare(statement, false);
+  const PostgresArrays::Wire wire = set.rows.wire();
+  require(PQsendQueryPrepared(connection_, statement->name.c_str(), int(wire.values.size()), wire.values.data(),
+                              wire.lengths.data(), wire.formats.data(), 0));
+  expected_.push_back({statement, Step::execution, false});
 }
 
 void PostgresConnection::send_deferred() {
   if (lost_) fail_lost();
-  if (statements_.size() > kStatementsMax) {
-    statements_.clear();
-    if (PQtransactionStatus(connection_) != PQTRANS_INERROR) send("DEALLOCATE ALL", {}, true);
+  for (Deferred& deferred : deferred_) {
+    if (auto* control = std::get_if<Control>(&deferred))
+      send(control->sql, control->parameters, true);
+    else
+      send(std::get<RowSet>(deferred));
   }
-  for (const Deferred& deferred : deferred_) send(deferred.sql, deferred.parameters, true);
   deferred_.clear();
+}
+
+void PostgresConnection::forget_statements_if_many() {
+  if (lost_ || statements_.size() <= kStatementsMax || PQtransactionStatus(connection_) == PQTRANS_INERROR) return;
+  statements_.clear();
+  for (Deferred& deferred : deferred_)
+    if (auto* set = std::get_if<RowSet>(&deferred)) set->form->statement->prepared = false;
+  send("DEALLOCATE ALL", {}, true);
 }
 
 // Ends the pipeline and reads what it answered: the last result, or the first failure.
@@ -167,7 +260,7 @@ PostgresConnection::Result PostgresConnection::round_trip() {
     while (next_result(deadline)) {
     }
     if (status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK) {
-      if (expected.is_preparation) expected.statement->prepared = true;
+      if (expected.step == Step::preparation) expected.statement->prepared = true;
       last = std::move(result);
     } else if (status != PGRES_PIPELINE_ABORTED && !failure) {
       failure = std::move(result);
@@ -176,7 +269,7 @@ PostgresConnection::Result PostgresConnection::round_trip() {
   }
   const Result sync = next_result(deadline);
   if (failure) {
-    doomed_ = doomed_ || failed.is_deferred;
+    doomed_ = doomed_ || failed.is_control;
     fail(failure.get(), failed.statement->sql);
   }
   return last;

@@ -2,14 +2,17 @@
 // One PostgreSQL connection: statements kept prepared, sent in pipelines, errors translated by SQLSTATE.
 //
 // It is always in libpq's pipeline mode and non-blocking: a round trip carries what was deferred, the statement and a
-// sync, and reads while it sends, so that neither side can block the other. Used by one thread at a time.
+// sync, and reads while it sends, so that neither side can block the other. Rows of execute_many wait for the next
+// round trip, and those of one statement go together, as arrays. Used by one thread at a time.
 
 #include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
+#include "store/postgres_arrays.h"
 #include "store/store.h"
 
 struct pg_conn;
@@ -40,6 +43,12 @@ class PostgresConnection final : public Transaction {
   void execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) override;
   Dialect dialect() const override { return Dialect::postgres; }
 
+  // Whether rows of an INSERT may also join those of the same statement that wait behind rows for other tables. Only
+  // where the transaction is run again without that if it fails: a foreign key may see the other order.
+  void let_inserts_pass(bool may) { inserts_pass_ = may; }
+  // Sends the rows that wait, if there are any, and throws if one was refused.
+  void flush();
+  void forget_rows();
   // Sent in front of the next statement; if it fails, the transaction is doomed. `sql` must be a literal.
   void defer(std::string_view sql, std::vector<Parameter> parameters = {});
   // Several statements without parameters, in a round trip of their own.
@@ -58,10 +67,20 @@ class PostgresConnection final : public Transaction {
     void operator()(pg_result* result) const;
   };
   using Result = std::unique_ptr<pg_result, FreeResult>;
+  struct SetForm;
   struct Statement {
     std::string name;
     std::string sql;
     bool prepared = false;  // the server knows it
+    std::shared_ptr<SetForm> set = nullptr;
+  };
+  using StatementPtr = std::shared_ptr<Statement>;
+  // A statement of execute_many, over arrays.
+  struct SetForm {
+    SetKind kind;
+    std::string table;
+    std::vector<ColumnType> columns;
+    StatementPtr statement;
   };
   struct Key {
     const char* address;
@@ -73,21 +92,33 @@ class PostgresConnection final : public Transaction {
       return std::hash<const void*>()(key.address) ^ (key.length * 0x9e3779b97f4a7c15u);
     }
   };
-  struct Deferred {
+  struct Control {
     std::string_view sql;
     std::vector<Parameter> parameters;
   };
+  struct RowSet {
+    std::shared_ptr<SetForm> form;
+    PostgresArrays rows;
+  };
+  using Deferred = std::variant<Control, RowSet>;
   // What the next result that comes back belongs to.
+  enum class Step { preparation, description, execution };
   struct Expected {
-    Statement* statement;
-    bool is_preparation;
-    bool is_deferred;
+    StatementPtr statement;
+    Step step;
+    bool is_control;
   };
   using Deadline = std::chrono::steady_clock::time_point;
 
-  Statement& statement_for(std::string_view sql);
-  void send(std::string_view sql, std::span<const Parameter> parameters, bool is_deferred);
+  StatementPtr new_statement(std::string_view sql);
+  StatementPtr statement_for(std::string_view sql);
+  std::shared_ptr<SetForm> set_form_of(std::string_view sql);
+  PostgresArrays& rows_waiting_for(const std::shared_ptr<SetForm>& form);
+  void prepare(const StatementPtr& statement, bool is_control);
+  void send(std::string_view sql, std::span<const Parameter> parameters, bool is_control);
+  void send(RowSet& set);
   void send_deferred();
+  void forget_statements_if_many();
   Result round_trip();
   Result next_result(Deadline deadline);
   void wait_for_socket(Deadline deadline);
@@ -101,7 +132,8 @@ class PostgresConnection final : public Transaction {
   bool doomed_ = false;
   std::vector<Deferred> deferred_;
   std::deque<Expected> expected_;
-  std::unordered_map<Key, std::unique_ptr<Statement>, KeyHash> statements_;
+  bool inserts_pass_ = false;
+  std::unordered_map<Key, StatementPtr, KeyHash> statements_;
   std::uint64_t statements_made_ = 0;
 };
 

@@ -17,15 +17,29 @@ PostgresSession::PostgresSession(const std::string& url, const std::string& writ
   }
 }
 
-void PostgresSession::begin() { connection_.defer("BEGIN ISOLATION LEVEL READ COMMITTED"); }
+void PostgresSession::begin() {
+  connection_.let_inserts_pass(true);
+  connection_.defer("BEGIN ISOLATION LEVEL READ COMMITTED");
+}
+
+void PostgresSession::savepoint() {
+  connection_.let_inserts_pass(false);
+  connection_.defer("SAVEPOINT work");
+}
+
+void PostgresSession::release() {
+  connection_.flush();
+  connection_.defer("RELEASE SAVEPOINT work");
+}
 
 void PostgresSession::write_marker(const std::string& writer, std::int64_t sequence) {
   connection_.defer(kWriteMarker, {writer, sequence, base::SystemClock().now()});
 }
 
 void PostgresSession::rollback_to() {
+  connection_.forget_rows();
   connection_.defer("ROLLBACK TO SAVEPOINT work");
-  release();
+  connection_.defer("RELEASE SAVEPOINT work");
 }
 
 CommitResult PostgresSession::commit() noexcept {

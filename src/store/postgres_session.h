@@ -9,7 +9,9 @@
 
 namespace slipway::store {
 
-// Transaction control travels with the next statement: a work of one statement in a group costs one round trip.
+// Transaction control travels with the next statement, and so do the rows of execute_many: a group of works that only
+// use that costs one round trip, its COMMIT. Under savepoints each work has one of its own, so that it is the one that
+// hears what is wrong with its rows.
 class PostgresSession final : public Session {
  public:
   // Connects, and ends what is left of this writer's earlier connections: a transaction that nobody will end would
@@ -18,8 +20,8 @@ class PostgresSession final : public Session {
 
   void begin() override;
   void write_marker(const std::string& writer, std::int64_t sequence) override;
-  void savepoint() override { connection_.defer("SAVEPOINT work"); }
-  void release() override { connection_.defer("RELEASE SAVEPOINT work"); }
+  void savepoint() override;
+  void release() override;
   void rollback_to() override;
   CommitResult commit() noexcept override;
   void rollback() noexcept override { connection_.rollback(); }

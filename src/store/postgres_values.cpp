@@ -50,16 +50,15 @@ Value parse_value(std::string_view text, Oid type) {
 }  // namespace
 
 TextParameters::TextParameters(std::span<const Parameter> parameters) {
-  numbers_.reserve(parameters.size());  // so that the texts do not move
+  texts_.reserve(parameters.size());  // so that they do not move
   pointers_.reserve(parameters.size());
   for (const Parameter& parameter : parameters) {
-    const Value& value = parameter.value();
-    if (const auto* text = std::get_if<std::string>(&value)) {
-      pointers_.push_back(text->c_str());
-    } else if (const auto* whole = std::get_if<std::int64_t>(&value)) {
-      pointers_.push_back(numbers_.emplace_back(as_text(*whole)).c_str());
-    } else if (const auto* real = std::get_if<double>(&value)) {
-      pointers_.push_back(numbers_.emplace_back(as_text(*real)).c_str());
+    if (const auto text = parameter.text()) {
+      pointers_.push_back(texts_.emplace_back(*text).c_str());
+    } else if (const auto* whole = parameter.whole()) {
+      pointers_.push_back(texts_.emplace_back(as_text(*whole)).c_str());
+    } else if (const auto* real = parameter.real()) {
+      pointers_.push_back(texts_.emplace_back(as_text(*real)).c_str());
     } else {
       pointers_.push_back(nullptr);
     }

@@ -11,7 +11,7 @@ struct pg_result;
 
 namespace slipway::store {
 
-// Pointers for libpq; they live as long as this and the parameters.
+// Pointers for libpq; they live as long as this.
 class TextParameters {
  public:
   explicit TextParameters(std::span<const Parameter> parameters);
@@ -19,7 +19,7 @@ class TextParameters {
   int size() const { return int(pointers_.size()); }
 
  private:
-  std::vector<std::string> numbers_;
+  std::vector<std::string> texts_;
   std::vector<const char*> pointers_;
 };
 

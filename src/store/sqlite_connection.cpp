@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "store/errors.h"
+#include "store/set_statement.h"
 
 namespace slipway::store {
 namespace {
@@ -143,7 +144,16 @@ std::int64_t SqliteConnection::execute(std::string_view sql, std::span<const Par
 }
 
 void SqliteConnection::execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) {
-  for (; !parameters.empty(); parameters = parameters.subspan(columns)) execute(sql, parameters.first(columns));
+  if (parameters.empty()) return;
+  target_of(sql);  // what PostgreSQL would refuse is refused here too
+  Statement& statement = prepare(sql);
+  const ResetAtEnd reset(statement.handle);
+  for (; !parameters.empty(); parameters = parameters.subspan(columns)) {
+    bind(statement, parameters.first(columns));
+    const int code = sqlite3_step(statement.handle);
+    if (code != SQLITE_DONE) fail(code, sql);
+    sqlite3_reset(statement.handle);
+  }
 }
 
 void SqliteConnection::run_script(const std::string& sql) {
@@ -186,16 +196,17 @@ void SqliteConnection::bind(Statement& statement, std::span<const Parameter> par
                         std::to_string(parameters.size()),
                     sqlite3_sql(statement.handle));
   for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const Value& value = parameters[i].value();
     const int index = statement.indexes[i];
     int code = SQLITE_OK;
-    if (const auto* integer = std::get_if<std::int64_t>(&value)) {
-      code = sqlite3_bind_int64(statement.handle, index, *integer);
-    } else if (const auto* real = std::get_if<double>(&value)) {
+    if (const auto* whole = parameters[i].whole()) {
+      code = sqlite3_bind_int64(statement.handle, index, *whole);
+    } else if (const auto* real = parameters[i].real()) {
       code = sqlite3_bind_double(statement.handle, index, *real);
-    } else if (const auto* text = std::get_if<std::string>(&value)) {
+    } else if (const auto text = parameters[i].text()) {
       code = sqlite3_bind_text64(statement.handle, index, text->data(), text->size(), SQLITE_STATIC, SQLITE_UTF8);
-    }  // else null: what an unbound parameter is
+    } else {
+      code = sqlite3_bind_null(statement.handle, index);
+    }
     if (code != SQLITE_OK) fail(code, sqlite3_sql(statement.handle));
   }
 }

@@ -4,9 +4,9 @@
 // Statements use numbered parameters ($1, $2 …), `INSERT … ON CONFLICT … RETURNING`, and the types BIGINT, DOUBLE
 // PRECISION and TEXT; times are BIGINT milliseconds since 1970, JSON is TEXT. What differs stands in the drivers.
 //
-// Writes of many callers share one transaction and one sync (group commit). Each runs under a savepoint of its own, so
-// that one that throws undoes nothing of its neighbours. Nothing is reported as done before the group is durable: the
-// output gate of everything above.
+// Writes of many callers share one transaction and one sync (group commit). One that throws undoes nothing of its
+// neighbours: the group is then run again, each write under a savepoint of its own. Nothing is reported as done before
+// the group is durable: the output gate of everything above.
 
 #include <cstdint>
 #include <functional>
@@ -42,10 +42,24 @@ class Parameter {
   Parameter(const std::optional<T>& value) {
     if (value) value_ = Parameter(*value).value_;
   }
-  const Value& value() const { return value_; }
+  // A text that outlives the call of the statement, and is not copied: for many rows.
+  static Parameter view(std::string_view text) {
+    Parameter parameter(std::nullopt);
+    parameter.value_ = text;
+    return parameter;
+  }
+
+  bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
+  const std::int64_t* whole() const { return std::get_if<std::int64_t>(&value_); }
+  const double* real() const { return std::get_if<double>(&value_); }
+  std::optional<std::string_view> text() const {
+    if (const auto* own = std::get_if<std::string>(&value_)) return *own;
+    if (const auto* viewed = std::get_if<std::string_view>(&value_)) return *viewed;
+    return std::nullopt;
+  }
 
  private:
-  Value value_;
+  std::variant<std::monostate, std::int64_t, double, std::string, std::string_view> value_;
 };
 
 // One row of an answer. Columns count from 0. A column of another type than asked for is a broken invariant.
@@ -83,7 +97,14 @@ class Transaction {
   virtual Rows query(std::string_view sql, std::span<const Parameter> parameters) = 0;
   // Returns how many rows were changed.
   virtual std::int64_t execute(std::string_view sql, std::span<const Parameter> parameters) = 0;
-  // The same statement for many rows of parameters, `columns` each: one round trip on PostgreSQL where it can be.
+  // The same change for many rows of parameters, `columns` each, as one statement where the database can: the fast way
+  // to write. `sql` is one of
+  //   INSERT INTO table (…) VALUES (…) [ON CONFLICT …]
+  //   UPDATE table SET … WHERE …            of these two, no record may be meant by two rows
+  //   DELETE FROM table WHERE …
+  // without other tables, with parameters of the columns' own types, in an INSERT only between the parentheses of its
+  // VALUES. It is not waited for: what goes wrong may be told by a later statement, or only to the work's Done. Who
+  // needs to know within the work, as to say it in other words, uses `execute`.
   virtual void execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) = 0;
   virtual Dialect dialect() const = 0;
 

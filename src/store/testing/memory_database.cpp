@@ -54,7 +54,7 @@ std::vector<std::exception_ptr> MemoryDatabase::apply(std::span<Work> works) {
   open_ = true;
   std::vector<std::exception_ptr> failures;
   for (Work& work : works) {
-    failures.push_back(run_work(*session_, work, Savepoint::around));
+    failures.push_back(run_work(*session_, work, Savepoint::around).failure);
     SLIPWAY_ASSERT(!session_->doomed());  // in memory nothing can be full, busy or gone
   }
   return failures;
@@ -82,7 +82,7 @@ bool MemoryDatabase::in_transaction() const { return open_; }
 void MemoryDatabase::read(Work work) {
   SLIPWAY_ASSERT(!open_);
   session_->begin();
-  const auto failure = run_work(*session_, work, Savepoint::none);
+  const auto failure = run_work(*session_, work, Savepoint::none).failure;
   session_->rollback();
   if (failure) std::rethrow_exception(failure);
 }

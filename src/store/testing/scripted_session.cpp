@@ -54,7 +54,7 @@ class ScriptedSession final : public Session, public Transaction {
   }
   std::int64_t execute(std::string_view, std::span<const Parameter> parameters) override {
     reach("");
-    const auto number = std::get<std::int64_t>(parameters[0].value());
+    const auto number = *parameters[0].whole();
     doomed_ = number == ScriptedDatabase::kFull || number == ScriptedDatabase::kBroken;
     if (number == ScriptedDatabase::kFull) throw store_full("no space");
     if (number == ScriptedDatabase::kBroken) throw wrong_sql("broken", "");
