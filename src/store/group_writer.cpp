@@ -143,6 +143,7 @@ void GroupWriter::commit_group(Group group) {
 // False when the group has to be run again under savepoints: nothing of it is stored. Otherwise its works are reported,
 // or wait for another turn.
 bool GroupWriter::commit_with(Group& group, Savepoint savepoint) {
+  held_.forget();
   try {
     session_->begin();
     session_->write_marker(options_.writer, ++sequence_);
@@ -173,7 +174,7 @@ bool GroupWriter::commit_with(Group& group, Savepoint savepoint) {
 
 GroupWriter::Ran GroupWriter::run_works(Group& group, Savepoint savepoint) {
   for (Entry& entry : group) {
-    const WorkResult result = run_work(*session_, entry.work, savepoint);
+    const WorkResult result = run_work(*session_, entry.work, savepoint, held_);
     entry.failure = result.failure;
     if (result.failure && session_->doomed()) return {.doom = result.failure};
     // Alone, what it wrote goes with the transaction. But a statement may have failed because rows had been put in

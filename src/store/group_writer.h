@@ -102,6 +102,7 @@ class GroupWriter {
 
   // Only the thread's own from here.
   std::unique_ptr<Session> session_;
+  HeldAnswers held_;
   std::int64_t sequence_ = 0;
   std::optional<InDoubt> in_doubt_;
   Group again_;                   // goes before the queue

@@ -1,5 +1,7 @@
 #include "store/guarded_transaction.h"
 
+#include <algorithm>
+
 #include "store/errors.h"
 
 namespace slipway::store {
@@ -18,6 +20,19 @@ bool is_transient(const std::exception_ptr& failure) {
 
 }  // namespace
 
+const Rows* HeldAnswers::find(std::string_view sql, std::span<const Parameter> parameters) const {
+  const auto is_the_same = [](const Parameter& parameter, const Value& value) { return parameter.value() == value; };
+  for (const Answer& answer : answers_)
+    if (answer.sql == sql && std::ranges::equal(parameters, answer.parameters, is_the_same)) return &answer.rows;
+  return nullptr;
+}
+
+void HeldAnswers::keep(std::string_view sql, std::span<const Parameter> parameters, Rows rows) {
+  Answer answer{std::string(sql), {}, std::move(rows)};
+  for (const Parameter& parameter : parameters) answer.parameters.push_back(parameter.value());
+  answers_.push_back(std::move(answer));
+}
+
 template <class Call>
 auto GuardedTransaction::guard(std::span<const Parameter> parameters, Call call) {
   if (failure_) std::rethrow_exception(failure_);
@@ -30,13 +45,25 @@ auto GuardedTransaction::guard(std::span<const Parameter> parameters, Call call)
   }
 }
 
+void GuardedTransaction::note_write() {
+  has_written_ = true;
+  held_.forget();
+}
+
 Rows GuardedTransaction::query(std::string_view sql, std::span<const Parameter> parameters) {
-  has_written_ = has_written_ || !sql.starts_with("SELECT ");
+  if (!sql.starts_with("SELECT ")) note_write();
   return guard(parameters, [&] { return inner_.query(sql, parameters); });
 }
 
+Rows GuardedTransaction::query_held(std::string_view sql, std::span<const Parameter> parameters) {
+  if (const Rows* rows = held_.find(sql, parameters); rows && !failure_) return *rows;
+  Rows rows = query(sql, parameters);
+  if (!rows.empty()) held_.keep(sql, parameters, rows);
+  return rows;
+}
+
 std::int64_t GuardedTransaction::execute(std::string_view sql, std::span<const Parameter> parameters) {
-  has_written_ = true;
+  note_write();
   return guard(parameters, [&] { return inner_.execute(sql, parameters); });
 }
 
@@ -47,8 +74,8 @@ void GuardedTransaction::execute_many(std::string_view sql, std::size_t columns,
   guard(parameters, [&] { inner_.execute_many(sql, columns, parameters); });
 }
 
-WorkResult run_work(Session& session, Work& work, Savepoint savepoint) {
-  GuardedTransaction transaction(session.transaction());
+WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswers& held) {
+  GuardedTransaction transaction(session.transaction(), held);
   std::exception_ptr failure;
   try {
     if (savepoint == Savepoint::around) session.savepoint();
@@ -63,6 +90,7 @@ WorkResult run_work(Session& session, Work& work, Savepoint savepoint) {
   WorkResult result{failure, transaction.failure() != nullptr, failure && !transaction.is_untouched()};
   if (!failure || savepoint == Savepoint::none || session.doomed()) return result;
   result.leaves_traces = false;
+  held.forget();
   try {
     session.rollback_to();
   } catch (...) {

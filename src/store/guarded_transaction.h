@@ -2,20 +2,41 @@
 // The transaction that a work sees: the driver's, and a memory of the first failure.
 
 #include <exception>
+#include <string>
+#include <vector>
 
 #include "store/session.h"
 
 namespace slipway::store {
 
+// What query_held answered within one transaction. To be forgotten when a savepoint is rolled back, for its locks go
+// with it.
+class HeldAnswers {
+ public:
+  const Rows* find(std::string_view sql, std::span<const Parameter> parameters) const;
+  void keep(std::string_view sql, std::span<const Parameter> parameters, Rows rows);
+  void forget() { answers_.clear(); }
+
+ private:
+  struct Answer {
+    std::string sql;
+    std::vector<Value> parameters;
+    Rows rows;
+  };
+  std::vector<Answer> answers_;
+};
+
 // PostgreSQL refuses every statement after one that failed; SQLite would go on. Here both refuse, and a work that
 // swallowed the failure has failed all the same. Also refuses texts that only one database could hold.
 class GuardedTransaction final : public Transaction {
  public:
-  explicit GuardedTransaction(Transaction& inner) : inner_(inner) {}
+  GuardedTransaction(Transaction& inner, HeldAnswers& held) : inner_(inner), held_(held) {}
 
   using Transaction::execute;
   using Transaction::query;
+  using Transaction::query_held;
   Rows query(std::string_view sql, std::span<const Parameter> parameters) override;
+  Rows query_held(std::string_view sql, std::span<const Parameter> parameters) override;
   std::int64_t execute(std::string_view sql, std::span<const Parameter> parameters) override;
   void execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) override;
   Dialect dialect() const override { return inner_.dialect(); }
@@ -27,8 +48,10 @@ class GuardedTransaction final : public Transaction {
  private:
   template <class Call>
   auto guard(std::span<const Parameter> parameters, Call call);
+  void note_write();
 
   Transaction& inner_;
+  HeldAnswers& held_;
   std::exception_ptr failure_;
   bool has_written_ = false;
 };
@@ -44,6 +67,6 @@ struct WorkResult {
 
 // Runs `work` on `session`, under a savepoint or not. On failure the savepoint, if there is one, is rolled back, unless
 // the session is doomed.
-WorkResult run_work(Session& session, Work& work, Savepoint savepoint);
+WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswers& held);
 
 }  // namespace slipway::store

@@ -51,7 +51,8 @@ std::exception_ptr ReaderPool::serve(std::unique_ptr<ReadSession>& session, Entr
     std::exception_ptr failure;
     try {
       if (!session) session = connect_();
-      GuardedTransaction transaction(session->begin());
+      HeldAnswers held;
+      GuardedTransaction transaction(session->begin(), held);
       entry.work(transaction);
       failure = transaction.failure();
     } catch (...) {

@@ -19,6 +19,13 @@ void wait_for(Submit submit) {
 
 }  // namespace
 
+Value Parameter::value() const {
+  if (const auto* whole = this->whole()) return *whole;
+  if (const auto* real = this->real()) return *real;
+  if (const auto text = this->text()) return std::string(*text);
+  return std::monostate();
+}
+
 std::int64_t Row::integer(std::size_t column) const {
   const auto* value = std::get_if<std::int64_t>(&columns_.at(column));
   SLIPWAY_ASSERT(value);

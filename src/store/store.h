@@ -49,6 +49,8 @@ class Parameter {
     return parameter;
   }
 
+  bool operator==(const Parameter& other) const { return value() == other.value(); }
+  Value value() const;
   bool is_null() const { return std::holds_alternative<std::monostate>(value_); }
   const std::int64_t* whole() const { return std::get_if<std::int64_t>(&value_); }
   const double* real() const { return std::get_if<double>(&value_); }
@@ -95,6 +97,12 @@ class Transaction {
   // `sql` should be a literal: prepared statements are kept by its address and length (and prepared anew when another
   // text is found there).
   virtual Rows query(std::string_view sql, std::span<const Parameter> parameters) = 0;
+  // As `query`, but in a group of writes asked only once with the same parameters: for a fence, which every write asks
+  // for and which cannot change before the group ends, because the query locks it or nobody else is there. Rows are
+  // remembered, none are not; and all is asked anew after `execute` or a `query` that writes.
+  virtual Rows query_held(std::string_view sql, std::span<const Parameter> parameters) {
+    return query(sql, parameters);
+  }
   // Returns how many rows were changed.
   virtual std::int64_t execute(std::string_view sql, std::span<const Parameter> parameters) = 0;
   // The same change for many rows of parameters, `columns` each, as one statement where the database can: the fast way
@@ -110,6 +118,9 @@ class Transaction {
 
   Rows query(std::string_view sql, std::initializer_list<Parameter> parameters = {}) {
     return query(sql, std::span<const Parameter>(parameters.begin(), parameters.size()));
+  }
+  Rows query_held(std::string_view sql, std::initializer_list<Parameter> parameters) {
+    return query_held(sql, std::span<const Parameter>(parameters.begin(), parameters.size()));
   }
   std::int64_t execute(std::string_view sql, std::initializer_list<Parameter> parameters = {}) {
     return execute(sql, std::span<const Parameter>(parameters.begin(), parameters.size()));

@@ -464,6 +464,54 @@ TEST_P(Store, AWriteThatOnlyLookedBeforeItRefusedTakesNoRowsOfOthersWithIt) {
   EXPECT_EQ(runs, 10);  // none was run twice
 }
 
+TEST_P(Store, WhatIsHeldIsAskedOnceInAGroupUntilSomethingElseIsWritten) {
+  database_->write_and_wait([](Transaction& tx) { add(tx, "fence"); });
+  Gate gate;
+  Outcomes outcomes;
+  hold_writer(gate, outcomes);
+  const auto is_held = [](Transaction& tx) {
+    return !tx.query_held("SELECT name FROM things WHERE name = $1", {"fence"}).empty();
+  };
+  const auto move_fence = [](Transaction& tx, const char* from, const char* to) {
+    tx.execute_many("UPDATE things SET name = $2 WHERE name = $1", 2, std::vector<Parameter>{from, to});
+  };
+  database_->write(
+      [&](Transaction& tx) {
+        EXPECT_TRUE(is_held(tx));
+        move_fence(tx, "fence", "moved");
+      },
+      outcomes.done(0));
+  database_->write(
+      [&](Transaction& tx) {
+        EXPECT_TRUE(is_held(tx));  // remembered, as the contract forbids what the first one did
+        EXPECT_TRUE(tx.query_held("SELECT name FROM things WHERE name = $1", {"other"}).empty());
+        tx.execute("DELETE FROM things WHERE name = 'moved'");
+        EXPECT_FALSE(is_held(tx));
+      },
+      outcomes.done(1));
+  gate.open();
+  EXPECT_EQ(outcomes.failed(), 0u);
+}
+
+TEST_P(Store, WhatWasHeldInAWriteThatIsUndoneIsAskedAgain) {
+  Gate gate;
+  Outcomes outcomes;
+  hold_writer(gate, outcomes);
+  const auto is_held = [](Transaction& tx) {
+    return !tx.query_held("SELECT name FROM things WHERE name = $1", {"fence"}).empty();
+  };
+  database_->write(
+      [&](Transaction& tx) {
+        tx.execute_many("INSERT INTO things (name, size) VALUES ($1, 1)", 1, std::vector<Parameter>{"fence"});
+        EXPECT_TRUE(is_held(tx));
+        throw base::invalid_state("no");
+      },
+      outcomes.done(0));
+  database_->write([&](Transaction& tx) { EXPECT_FALSE(is_held(tx)); }, outcomes.done(1));
+  gate.open();
+  EXPECT_EQ(outcomes.failed(), 1u);
+}
+
 TEST_P(Store, StatementsThatAreBuiltAreNotMistakenForOthers) {
   database_->write_and_wait([](Transaction& tx) {
     std::string sql = "SELECT 1 + 1";

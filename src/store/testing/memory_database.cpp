@@ -45,16 +45,20 @@ std::atomic<std::uint64_t> no_log = 0;
 
 }  // namespace
 
-MemoryDatabase::MemoryDatabase() : session_(std::make_unique<SqliteSession>(connect(), no_log)) {}
+MemoryDatabase::MemoryDatabase()
+    : session_(std::make_unique<SqliteSession>(connect(), no_log)), held_(std::make_unique<HeldAnswers>()) {}
 
 MemoryDatabase::~MemoryDatabase() { rollback(); }
 
 std::vector<std::exception_ptr> MemoryDatabase::apply(std::span<Work> works) {
-  if (!open_) session_->begin();
+  if (!open_) {
+    held_->forget();
+    session_->begin();
+  }
   open_ = true;
   std::vector<std::exception_ptr> failures;
   for (Work& work : works) {
-    failures.push_back(run_work(*session_, work, Savepoint::around).failure);
+    failures.push_back(run_work(*session_, work, Savepoint::around, *held_).failure);
     SLIPWAY_ASSERT(!session_->doomed());  // in memory nothing can be full, busy or gone
   }
   return failures;
@@ -82,7 +86,8 @@ bool MemoryDatabase::in_transaction() const { return open_; }
 void MemoryDatabase::read(Work work) {
   SLIPWAY_ASSERT(!open_);
   session_->begin();
-  const auto failure = run_work(*session_, work, Savepoint::none).failure;
+  held_->forget();
+  const auto failure = run_work(*session_, work, Savepoint::none, *held_).failure;
   session_->rollback();
   if (failure) std::rethrow_exception(failure);
 }

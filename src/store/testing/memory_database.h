@@ -17,7 +17,7 @@
 #include "store/store.h"
 
 namespace slipway::store {
-class SqliteConnection;
+class HeldAnswers;
 class SqliteSession;
 }  // namespace slipway::store
 
@@ -46,6 +46,7 @@ class MemoryDatabase {
 
  private:
   std::unique_ptr<SqliteSession> session_;
+  std::unique_ptr<HeldAnswers> held_;
   bool open_ = false;
 };
 
