@@ -66,6 +66,10 @@ template <>
 KeyId IdGenerator::make<KeyId>() {
   return KeyId(make(KeyKind::prefix));
 }
+template <>
+ScheduleId IdGenerator::make<ScheduleId>() {
+  return ScheduleId(make(ScheduleKind::prefix));
+}
 
 bool is_prefixed_id(std::string_view text, std::string_view prefix) {
   if (!text.starts_with(prefix) || text.size() != prefix.size() + kIdLength) return false;

@@ -40,10 +40,14 @@ struct UserKind {
 struct KeyKind {
   static constexpr std::string_view prefix = "key_", name = "API key";
 };
+struct ScheduleKind {
+  static constexpr std::string_view prefix = "sch_", name = "schedule";
+};
 using RunId = Id<RunKind>;
 using WorkspaceId = Id<WorkspaceKind>;  // a UUID, version 7
 using UserId = Id<UserKind>;
 using KeyId = Id<KeyKind>;
+using ScheduleId = Id<ScheduleKind>;
 
 // Makes identifiers that grow: within one generator each is greater than the one before, even within a millisecond and
 // when the clock steps back. Thread-safe.
@@ -78,6 +82,8 @@ template <>
 UserId IdGenerator::make<UserId>();
 template <>
 KeyId IdGenerator::make<KeyId>();
+template <>
+ScheduleId IdGenerator::make<ScheduleId>();
 
 // Whether `text` has the shape of such an id. Says nothing about whether the thing exists.
 bool is_prefixed_id(std::string_view text, std::string_view prefix);
