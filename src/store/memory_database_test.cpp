@@ -54,5 +54,13 @@ TEST_F(MemoryDatabaseTest, EachIsAWorldOfItsOwn) {
   other.read([](Transaction& tx) { EXPECT_EQ(tx.query("SELECT * FROM commit_markers").size(), 0u); });
 }
 
+TEST_F(MemoryDatabaseTest, ABellIsHeardAtOnce) {
+  std::vector<std::string> words;
+  const auto listening = database_.listen("replicas", [&](std::string_view word) { words.emplace_back(word); });
+  database_.ring("replicas", "inputs");
+  database_.ring("others", "inputs");
+  EXPECT_EQ(words, std::vector<std::string>{"inputs"});
+}
+
 }  // namespace
 }  // namespace slipway::store::testing

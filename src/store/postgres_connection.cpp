@@ -25,26 +25,6 @@ std::string trimmed(std::string_view message) {
   return std::string(message);
 }
 
-// What the address in the URL sets goes before what stands in front of it, and after it what must not be changed.
-pg_conn* connect(const std::string& url, const std::string& name, PostgresMode mode) {
-  const std::string connect_seconds = std::to_string(kConnectTimeout.count() / 1000);
-  const std::string unacknowledged_ms = std::to_string(kAnswerTimeout.count());
-  const char* const target = mode == PostgresMode::write ? "read-write" : "any";
-  const char* const keys[] = {"connect_timeout",     "tcp_user_timeout",     "keepalives_idle",
-                              "keepalives_interval", "target_session_attrs", "dbname",
-                              "application_name",    "client_encoding",      nullptr};
-  const char* const values[] = {connect_seconds.c_str(),
-                                unacknowledged_ms.c_str(),
-                                "10",
-                                "5",
-                                target,
-                                url.c_str(),
-                                name.c_str(),
-                                "UTF8",
-                                nullptr};
-  return PQconnectdbParams(keys, values, 1);
-}
-
 ColumnType column_type(Oid type, std::string_view sql) {
   switch (type) {
     case 20:  // int8, int2, int4: pg_type.dat
@@ -66,10 +46,30 @@ void ignore_notice(void*, const pg_result*) {}
 
 }  // namespace
 
+// What the address in the URL sets goes before what stands in front of it, and after it what must not be changed.
+pg_conn* connect_to_postgres(const std::string& url, const std::string& name, PostgresMode mode) {
+  const std::string connect_seconds = std::to_string(kConnectTimeout.count() / 1000);
+  const std::string unacknowledged_ms = std::to_string(kAnswerTimeout.count());
+  const char* const target = mode == PostgresMode::write ? "read-write" : "any";
+  const char* const keys[] = {"connect_timeout",     "tcp_user_timeout",     "keepalives_idle",
+                              "keepalives_interval", "target_session_attrs", "dbname",
+                              "application_name",    "client_encoding",      nullptr};
+  const char* const values[] = {connect_seconds.c_str(),
+                                unacknowledged_ms.c_str(),
+                                "10",
+                                "5",
+                                target,
+                                url.c_str(),
+                                name.c_str(),
+                                "UTF8",
+                                nullptr};
+  return PQconnectdbParams(keys, values, 1);
+}
+
 void PostgresConnection::FreeResult::operator()(pg_result* result) const { PQclear(result); }
 
 PostgresConnection::PostgresConnection(const std::string& url, const std::string& name, PostgresMode mode)
-    : connection_(connect(url, name, mode)), mode_(mode) {
+    : connection_(connect_to_postgres(url, name, mode)), mode_(mode) {
   try {
     if (PQstatus(connection_) != CONNECTION_OK) fail_lost();
     PQsetNoticeReceiver(connection_, ignore_notice, nullptr);

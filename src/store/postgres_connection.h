@@ -28,9 +28,12 @@ inline constexpr base::Duration kConnectTimeout{5'000};
 
 enum class PostgresMode { write, read_only };
 
+// A connection as all of ours are made; it may have failed. `name` is what the server shows as application_name.
+pg_conn* connect_to_postgres(const std::string& url, const std::string& name, PostgresMode mode);
+
 class PostgresConnection final : public Transaction {
  public:
-  // `name` is what the server shows as application_name. Throws STORE_UNAVAILABLE.
+  // Throws STORE_UNAVAILABLE.
   PostgresConnection(const std::string& url, const std::string& name, PostgresMode mode);
   ~PostgresConnection() override;
   PostgresConnection(const PostgresConnection&) = delete;

@@ -2,6 +2,7 @@
 #include "store/drivers.h"
 #include "store/group_writer.h"
 #include "store/migrations.h"
+#include "store/postgres_bells.h"
 #include "store/postgres_session.h"
 #include "store/reader_pool.h"
 
@@ -16,6 +17,7 @@ class PostgresDatabase final : public Database {
       : url_(std::move(url)),
         name_(make_writer_name()),
         prepared_(prepare(url_)),
+        bells_(url_),
         writer_([this] { return std::make_unique<PostgresSession>(url_, name_); },
                 {.writer = name_, .give_up_after = patience.give_up_after}),
         readers_([this] { return std::make_unique<PostgresReadSession>(url_); },
@@ -23,8 +25,16 @@ class PostgresDatabase final : public Database {
 
   void write(Work work, Done done) override { writer_.write(std::move(work), std::move(done)); }
   void read(Work work, Done done) override { readers_.read(std::move(work), std::move(done)); }
+  std::unique_ptr<Listening> listen(std::string channel, Bell bell) override {
+    return bells_.listen(std::move(channel), std::move(bell));
+  }
+  void ring(std::string_view channel, std::string_view word) override { bells_.ring(channel, word); }
   Dialect dialect() const override { return Dialect::postgres; }
-  Statistics statistics() const override { return writer_.statistics(); }
+  Statistics statistics() const override {
+    Statistics result = writer_.statistics();
+    result.has_bells = bells_.has_bells();
+    return result;
+  }
 
  private:
   static bool prepare(const std::string& url) {
@@ -38,6 +48,7 @@ class PostgresDatabase final : public Database {
   const std::string url_;
   const std::string name_;
   const bool prepared_;
+  PostgresBells bells_;  // before the writer, whose Dones ring
   GroupWriter writer_;
   ReaderPool readers_;
 };

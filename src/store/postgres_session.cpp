@@ -15,6 +15,14 @@ PostgresSession::PostgresSession(const std::string& url, const std::string& writ
   } catch (const base::Error&) {
     if (connection_.lost()) throw;  // not allowed, or not known there: the server's own timeout does it
   }
+  try {
+    // Writes go by key. A plan that was made while a table was small is kept for long, and must not read all of it
+    // then.
+    connection_.run_script(
+        "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off");
+  } catch (const base::Error&) {
+    if (connection_.lost()) throw;  // another planner, with other settings
+  }
 }
 
 void PostgresSession::begin() {

@@ -6,6 +6,7 @@
 
 #include "store/drivers.h"
 #include "store/testing/gate.h"
+#include "store/testing/heard.h"
 #include "store/testing/outcomes.h"
 #include "store/testing/postgres_cluster.h"
 
@@ -13,6 +14,7 @@ namespace slipway::store {
 namespace {
 
 using testing::Gate;
+using testing::Heard;
 using testing::Outcomes;
 using testing::PostgresCluster;
 
@@ -204,6 +206,59 @@ TEST_F(PostgresTest, ADeadlockBetweenReplicasFailsNobody) {
       },
       outcomes_.done(2));
   EXPECT_EQ(outcomes_.failed(), 0u);
+}
+
+TEST_F(PostgresTest, ABellIsHeardByOtherReplicas) {
+  open_store();
+  const auto other = open_postgres(url_, kPatient);
+  Heard heard;
+  const auto listening = other->listen("replicas", heard.bell());
+  heard.wait_for("");  // it listens
+  database_->ring("replicas", "inputs");
+  heard.wait_for("inputs");
+}
+
+TEST_F(PostgresTest, WhoListensIsToldThatBellsMayHaveBeenMissedAndHearsAgain) {
+  open_store();
+  Heard heard;
+  const auto listening = database_->listen("replicas", heard.bell());
+  heard.wait_for("");
+  heard.forget();
+  cluster_.run(url_,
+               "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
+               "application_name = 'slipway bells'");
+  heard.wait_for("");
+  database_->ring("replicas", "inputs");
+  heard.wait_for("inputs");
+}
+
+TEST_F(PostgresTest, BellsComeBackWithTheServer) {
+  open_store();
+  Heard heard;
+  const auto listening = database_->listen("replicas", heard.bell());
+  heard.wait_for("");
+  heard.forget();
+  cluster_.crash();
+  database_->ring("replicas", "while it is away");
+  cluster_.start();
+  heard.wait_for("");
+  database_->ring("replicas", "inputs");
+  heard.wait_for("inputs");
+}
+
+TEST_F(PostgresTest, ADatabaseWithoutBellsIsSilentAndStoresAsEver) {
+  open_store();
+  cluster_.run(url_,
+               "BEGIN; SET LOCAL allow_system_table_mods = on; ALTER FUNCTION pg_notify(text, text) RENAME TO "
+               "pg_notify_gone; COMMIT");
+  Heard heard;
+  const auto listening = database_->listen("replicas", heard.bell());
+  database_->ring("replicas", "inputs");
+  while (database_->statistics().has_bells) std::this_thread::yield();
+  database_->ring("replicas", "inputs");
+  write(1);
+  EXPECT_TRUE(outcomes_.succeeded(1));
+  EXPECT_EQ(heard.times("inputs"), 0u);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <system_error>
 
 #include "base/unique_fd.h"
+#include "store/bells.h"
 #include "store/commit_marker.h"
 #include "store/drivers.h"
 #include "store/errors.h"
@@ -38,6 +39,10 @@ class SqliteDatabase final : public Database {
 
   void write(Work work, Done done) override { writer_.write(std::move(work), std::move(done)); }
   void read(Work work, Done done) override { readers_.read(std::move(work), std::move(done)); }
+  std::unique_ptr<Listening> listen(std::string channel, Bell bell) override {
+    return bells_.listen(std::move(channel), std::move(bell));
+  }
+  void ring(std::string_view channel, std::string_view word) override { bells_.ring(channel, word); }
   Dialect dialect() const override { return Dialect::sqlite; }
 
   Statistics statistics() const override {
@@ -66,6 +71,7 @@ class SqliteDatabase final : public Database {
   const FileLock lock_;
   const bool prepared_;
   std::atomic<std::uint64_t> log_bytes_ = 0;
+  LocalBells bells_;  // before the writer, whose Dones ring
   Checkpointer checkpointer_;
   GroupWriter writer_;
   ReaderPool readers_;

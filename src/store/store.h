@@ -134,9 +134,10 @@ using Work = std::move_only_function<void(Transaction&)>;
 // on one of the store's threads: it must be short, not throw, and not call back into the store synchronously.
 using Done = std::move_only_function<void(std::exception_ptr)>;
 
-// Called with a word that was rung, on a thread of the store: it must be short and not throw.
+// Called with a word that was rung, on a thread of the store: it must be short, not throw, and neither listen nor end
+// listening; it may ring.
 using Bell = std::function<void(std::string_view word)>;
-// Listens for as long as it lives; its end waits for a call under way, so it must not end within one.
+// Listens for as long as it lives; its end waits for a call under way.
 class Listening {
  public:
   virtual ~Listening() = default;
@@ -178,6 +179,7 @@ class Database {
     std::uint64_t queued = 0;         // waiting now
     std::uint64_t wal_bytes = 0;      // SQLite: size of the write-ahead log
     bool healthy = true;              // false while the store cannot be written
+    bool has_bells = true;            // false when the database turned out to have none
   };
   virtual Statistics statistics() const = 0;
 };

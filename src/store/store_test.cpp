@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "store/testing/gate.h"
+#include "store/testing/heard.h"
 #include "store/testing/outcomes.h"
 #include "store/testing/postgres_cluster.h"
 #include "store/testing/temporary_database.h"
@@ -15,6 +16,7 @@ namespace slipway::store {
 namespace {
 
 using testing::Gate;
+using testing::Heard;
 using testing::Outcomes;
 
 class Store : public ::testing::TestWithParam<Dialect> {
@@ -510,6 +512,42 @@ TEST_P(Store, WhatWasHeldInAWriteThatIsUndoneIsAskedAgain) {
   database_->write([&](Transaction& tx) { EXPECT_FALSE(is_held(tx)); }, outcomes.done(1));
   gate.open();
   EXPECT_EQ(outcomes.failed(), 1u);
+}
+
+TEST_P(Store, ABellIsHeardByAllWhoListenToItsChannel) {
+  Heard one, two, other;
+  const auto first = database_->listen("replicas", one.bell());
+  const auto second = database_->listen("replicas", two.bell());
+  const auto third = database_->listen("others", other.bell());
+  database_->ring("replicas", "inputs");
+  database_->ring("others", "it's \"departed\"");
+  one.wait_for("inputs");
+  two.wait_for("inputs");
+  other.wait_for("it's \"departed\"");
+  EXPECT_EQ(other.times("inputs"), 0u);
+}
+
+TEST_P(Store, ABellMayBeRungWhenAWriteIsDoneAndByOneThatIsHeard) {
+  Heard heard;
+  const auto listening = database_->listen("replicas", [&, bell = heard.bell()](std::string_view word) {
+    if (word == "done") database_->ring("replicas", "answer");
+    bell(word);
+  });
+  database_->write([](Transaction& tx) { add(tx, "a"); },
+                   [&](std::exception_ptr) { database_->ring("replicas", "done"); });
+  heard.wait_for("answer");
+}
+
+TEST_P(Store, WhoEndedListeningIsNotCalledAnyMore) {
+  Heard gone, still;
+  auto listening = database_->listen("replicas", gone.bell());
+  const auto other = database_->listen("replicas", still.bell());
+  database_->ring("replicas", "first");
+  gone.wait_for("first");
+  listening.reset();
+  database_->ring("replicas", "second");
+  still.wait_for("second");
+  EXPECT_EQ(gone.times("second"), 0u);
 }
 
 TEST_P(Store, StatementsThatAreBuiltAreNotMistakenForOthers) {

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "store/bells.h"
 #include "store/guarded_transaction.h"
 #include "store/migrations.h"
 #include "store/sqlite_session.h"
@@ -46,7 +47,9 @@ std::atomic<std::uint64_t> no_log = 0;
 }  // namespace
 
 MemoryDatabase::MemoryDatabase()
-    : session_(std::make_unique<SqliteSession>(connect(), no_log)), held_(std::make_unique<HeldAnswers>()) {}
+    : session_(std::make_unique<SqliteSession>(connect(), no_log)),
+      held_(std::make_unique<HeldAnswers>()),
+      listeners_(std::make_unique<Listeners>()) {}
 
 MemoryDatabase::~MemoryDatabase() { rollback(); }
 
@@ -82,6 +85,12 @@ void MemoryDatabase::rollback() {
 }
 
 bool MemoryDatabase::in_transaction() const { return open_; }
+
+std::unique_ptr<Listening> MemoryDatabase::listen(std::string channel, Bell bell) {
+  return listeners_->add(std::move(channel), std::move(bell));
+}
+
+void MemoryDatabase::ring(std::string_view channel, std::string_view word) { listeners_->call(channel, word); }
 
 void MemoryDatabase::read(Work work) {
   SLIPWAY_ASSERT(!open_);

@@ -18,6 +18,7 @@
 
 namespace slipway::store {
 class HeldAnswers;
+class Listeners;
 class SqliteSession;
 }  // namespace slipway::store
 
@@ -39,6 +40,10 @@ class MemoryDatabase {
   void rollback();
   bool in_transaction() const;
 
+  // Bells are heard within `ring`. See Database.
+  std::unique_ptr<Listening> listen(std::string channel, Bell bell);
+  void ring(std::string_view channel, std::string_view word);
+
   // What is committed; must not be called while a transaction is open. Rethrows what the work throws.
   void read(Work work);
   // A transaction of its own for one work; must not be called while another is open. Rethrows what the work throws.
@@ -47,6 +52,7 @@ class MemoryDatabase {
  private:
   std::unique_ptr<SqliteSession> session_;
   std::unique_ptr<HeldAnswers> held_;
+  std::unique_ptr<Listeners> listeners_;
   bool open_ = false;
 };
 
