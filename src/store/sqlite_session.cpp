@@ -18,7 +18,9 @@ int remember_log_size(void* log_bytes, sqlite3*, const char*, int pages) {
   return SQLITE_OK;
 }
 
-// Whether nothing of a transaction whose COMMIT failed so can be in the log in full.
+// Whether nothing of a transaction whose COMMIT failed so can be in the log in full. A write that found no space was of
+// a frame that is thereby not whole: SQLite writes no padding behind the last one where overwriting is safe from power
+// cuts, as its default file system says (SQLITE_IOCAP_POWERSAFE_OVERWRITE).
 bool is_certainly_refused(int extended_code, const base::Error& error) {
   switch (extended_code & 0xff) {
     case SQLITE_BUSY:

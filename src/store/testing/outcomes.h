@@ -33,6 +33,11 @@ class Outcomes {
     changed_.wait(lock, [&] { return order_.size() >= expected_; });
   }
 
+  bool is_complete() {
+    const std::lock_guard lock(mutex_);
+    return order_.size() >= expected_;
+  }
+
   // All of these wait first.
   std::vector<int> order() { return wait(), order_; }
   bool succeeded(int number) { return wait(), failures_.count(number) == 0; }
