@@ -70,6 +70,10 @@ template <>
 ScheduleId IdGenerator::make<ScheduleId>() {
   return ScheduleId(make(ScheduleKind::prefix));
 }
+template <>
+ReplicaId IdGenerator::make<ReplicaId>() {
+  return ReplicaId(make(ReplicaKind::prefix));
+}
 
 bool is_prefixed_id(std::string_view text, std::string_view prefix) {
   if (!text.starts_with(prefix) || text.size() != prefix.size() + kIdLength) return false;

@@ -43,11 +43,15 @@ struct KeyKind {
 struct ScheduleKind {
   static constexpr std::string_view prefix = "sch_", name = "schedule";
 };
+struct ReplicaKind {
+  static constexpr std::string_view prefix = "rep_", name = "replica";
+};
 using RunId = Id<RunKind>;
 using WorkspaceId = Id<WorkspaceKind>;  // a UUID, version 7
 using UserId = Id<UserKind>;
 using KeyId = Id<KeyKind>;
 using ScheduleId = Id<ScheduleKind>;
+using ReplicaId = Id<ReplicaKind>;
 
 // Makes identifiers that grow: within one generator each is greater than the one before, even within a millisecond and
 // when the clock steps back. Thread-safe.
@@ -84,6 +88,8 @@ template <>
 KeyId IdGenerator::make<KeyId>();
 template <>
 ScheduleId IdGenerator::make<ScheduleId>();
+template <>
+ReplicaId IdGenerator::make<ReplicaId>();
 
 // Whether `text` has the shape of such an id. Says nothing about whether the thing exists.
 bool is_prefixed_id(std::string_view text, std::string_view prefix);

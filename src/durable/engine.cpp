@@ -111,7 +111,7 @@ void Engine::cancel(const RunId& run, const std::string& by, std::function<void(
     if (live->execution->state().is_final())
       return done(std::make_exception_ptr(base::invalid_state("run '" + run.str() + "' has ended")));
     live->on_durable.push_back(done);
-    give_input(live, [by](Execution& execution) { execution.on_cancel(by); });
+    give_input(live, [by](Execution& execution) { execution.on_input({.kind = InputKind::cancel, .sender = by}); });
   });
 }
 
@@ -147,7 +147,7 @@ void Engine::advance(const LivePtr& live) {
     if (!live->writing) start_transaction(live);
     return;
   }
-  const auto& events = execution.pending_events();
+  const auto& events = execution.pending().events;
   if (events.empty() && !live->writing)  // what was asked for had been done before: nothing to wait for
     for (auto& callback : std::exchange(live->on_durable, {})) callback(nullptr);
   if (!events.empty() && !live->dirty) {
@@ -189,7 +189,7 @@ void Engine::submit(std::vector<LivePtr> group) {
   for (auto& live : group) {
     Execution& execution = *live->execution;
     auto batch = std::make_shared<Batch>();
-    batch->events = std::exchange(execution.pending_events(), {});
+    batch->events = std::exchange(execution.pending().events, {});
     batch->on_durable = std::exchange(live->on_durable, {});
     if (execution.wish() == Wish::wake && execution.wake_at() - clock_.now() > options_.evict_after)
       batch->wake_at = execution.wake_at();
@@ -232,7 +232,7 @@ void Engine::on_written(std::vector<std::shared_ptr<Batch>> batches, std::except
   for (const auto& batch : batches) {  // nothing was stored: everything is as before, and is written again
     const LivePtr& live = batch->live;
     live->writing = live->awaited_on_way = false;
-    auto& pending = live->execution->pending_events();
+    auto& pending = live->execution->pending().events;
     pending.insert(pending.begin(), batch->events.begin(), batch->events.end());
     live->on_durable.insert(live->on_durable.begin(), batch->on_durable.begin(), batch->on_durable.end());
     if (!is_store_trouble(error) && !alone) {
@@ -313,7 +313,7 @@ void Engine::start_transaction(const LivePtr& live) {
   auto call = live->execution->take_transaction();
   auto batch = std::make_shared<Batch>();
   batch->live = live;
-  batch->events = std::exchange(live->execution->pending_events(), {});
+  batch->events = std::exchange(live->execution->pending().events, {});
   batch->on_durable = std::exchange(live->on_durable, {});
   batch->moves_wake = live->row_wake_at.has_value();
   batch->events.push_back(std::move(call.completion));
@@ -345,7 +345,7 @@ void Engine::start_transaction(const LivePtr& live) {
           live->row_wake_at.reset();
           execution.on_transaction(completion);
         } else {
-          execution.pending_events() = std::move(batch->events);
+          execution.pending().events = std::move(batch->events);
           live->on_durable = std::move(batch->on_durable);
           const auto error = base::as_error(failure);
           if (is_store_trouble(error)) {
@@ -364,7 +364,7 @@ void Engine::start_transaction(const LivePtr& live) {
 void Engine::arm(const LivePtr& live, Instant at) {
   // Far off: out of memory, once the row says when to come back.
   if (at - clock_.now() > options_.evict_after && !live->execution->attempt_under_way() && !live->writing) {
-    if (live->row_wake_at == at && live->execution->pending_events().empty()) {
+    if (live->row_wake_at == at && live->execution->pending().events.empty()) {
       const RunId id = live->id();
       drop(live);
       put_to_sleep(id, at);

@@ -61,6 +61,17 @@ void Execution::on_wake() {
   want_attempt();
 }
 
+void Execution::on_input(const Input& input) {
+  pending_writes_.consumed.push_back(input.id);
+  switch (input.kind) {
+    case InputKind::cancel:
+      return on_cancel(input.sender);
+    case InputKind::signal:
+    case InputKind::child_ended:
+      return;
+  }
+}
+
 void Execution::on_cancel(const std::string& by) {
   if (state_.is_final() || state_.cancel_requested_at || park_reason_.size() > 0) return;
   append(EventType::cancel_requested, "", {{"by", by}});
@@ -390,7 +401,7 @@ void Execution::append(EventType type, std::string step, json::Object data) {
   Event event{
       .seq = state_.last_seq + 1, .type = type, .at = clock_.now(), .step = std::move(step), .data = std::move(data)};
   fold(state_, event);
-  pending_events_.push_back(std::move(event));
+  pending_writes_.events.push_back(std::move(event));
 }
 
 }  // namespace slipway::durable

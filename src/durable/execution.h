@@ -13,6 +13,7 @@
 
 #include "base/random.h"
 #include "base/time.h"
+#include "durable/input.h"
 #include "durable/operation.h"
 #include "durable/run.h"
 #include "durable/run_state.h"
@@ -32,6 +33,18 @@ struct RunRecord {
   std::string owner_id;      // who may see it
   json::Value input;
   Instant started_at;
+  base::ReplicaId replica;  // who advances it from its start
+  std::string parent_id;    // the run that started it and awaits its end; empty for most
+};
+
+// What an execution wants written, all of it in one commit, in this order.
+struct Pending {
+  std::vector<Event> events;
+  std::vector<RunRecord> starts;       // child runs
+  std::vector<Input> sends;            // to other runs
+  std::vector<std::int64_t> consumed;  // inputs that were taken in: their rows go
+
+  bool empty() const { return events.empty() && starts.empty() && sends.empty() && consumed.empty(); }
 };
 
 // A journal that does not fit the code parks the run: nothing is guessed.
@@ -57,7 +70,8 @@ class Execution {
 
   void start();  // runs the body from the top; recorded steps answer from the journal
   void on_wake();
-  void on_cancel(const std::string& by);
+  // Takes in what came to the mailbox. Knows one that it has taken in before by its key.
+  void on_input(const Input& input);
   // The world changed: a poll looks again at once instead of at its next time.
   void on_poke();
   // The operation has been under way for a while: tells readers so by an event.
@@ -84,7 +98,7 @@ class Execution {
 
   // ---- outputs
 
-  std::vector<Event>& pending_events() { return pending_events_; }  // in order, not yet handed to the store
+  Pending& pending() { return pending_writes_; }  // not yet handed to the store
   Wish wish() const { return wish_; }
   Instant wake_at() const { return wake_at_; }
   const std::string& park_reason() const { return park_reason_; }
@@ -105,6 +119,7 @@ class Execution {
   void add_compensation(Compensation compensation);
 
  private:
+  void on_cancel(const std::string& by);
   void append(EventType type, std::string step, json::Object data);
   void record_outcome(Operation& operation, Outcome outcome);
   void resume(Operation& operation);
@@ -146,7 +161,7 @@ class Execution {
   std::optional<RunStatus> ending_as_;
   std::optional<base::Error> ending_error_;
 
-  std::vector<Event> pending_events_;
+  Pending pending_writes_;
   Wish wish_ = Wish::nothing;
   Instant wake_at_;
   std::string park_reason_;
