@@ -72,7 +72,7 @@ struct Api {
   net::TaskGroup tasks{io, [](std::exception_ptr) { std::terminate(); }};
   api::Doorbell run_bell{io};
   api::ChangeStream changes{io, *database, log};
-  durable::Engine engine{*database, loop, workers, clock, random, ids};
+  durable::Engine engine{*database, loop, workers, clock, random, ids, {.lease = {.name = "bench", .sole = true}}};
   workflows::AgentPresence presence{[](const base::RunId&) {}};
   providers::Registry providers;
   workflows::Services services{*database, providers, sealer, presence, clock, {}, [](const base::RunId&) {}};
@@ -108,7 +108,7 @@ void serve(const std::filesystem::path& data) {
   app::write_client_file(file, "http://127.0.0.1:" + std::to_string(port),
                          app::ensure_admin_key(*api.database, api.ids, api.clock, file));
   api.tasks.spawn(api.changes.run());
-  api.engine.recover([](std::exception_ptr) {});
+  api.engine.join([](std::exception_ptr) {});
   // As the hub does, it ends as if it were killed.
   boost::asio::signal_set signals(api.io, SIGTERM, SIGINT);
   signals.async_wait([](const boost::system::error_code&, int) { std::_Exit(0); });

@@ -48,7 +48,8 @@ class Hub {
         loop_(io_, clock_),
         workers_(2),
         ids_(clock_, random_),
-        engine_(std::make_unique<durable::Engine>(*database_, loop_, workers_, clock_, random_, ids_)) {
+        engine_(std::make_unique<durable::Engine>(*database_, loop_, workers_, clock_, random_, ids_,
+                                                  durable::EngineOptions{.lease = {.name = "bench", .sole = true}})) {
     engine_->add(durable::make_workflow<NoInput, void, FiveSteps>(std::make_shared<FiveSteps>()));
     engine_->observe([this](const durable::RunRecord& run, const durable::RunState& state, const auto&) {
       if (state.ended_at) on_ended_(run.id);
@@ -58,7 +59,7 @@ class Hub {
       io_.run();
     });
     std::promise<void> recovered;
-    loop_.post([&] { engine_->recover([&](std::exception_ptr) { recovered.set_value(); }); });
+    loop_.post([&] { engine_->join([&](std::exception_ptr) { recovered.set_value(); }); });
     recovered.get_future().wait();
   }
   ~Hub() {

@@ -17,6 +17,13 @@ HubMetrics::HubMetrics(observe::Registry& registry, const durable::Engine& engin
        [&] { return engine.statistics().parked; });
   read(Kind::gauge, "slipway_step_attempts_under_way", "Steps at work now.",
        [&] { return engine.statistics().attempts_under_way; });
+  read(Kind::counter, "slipway_runs_taken_over_total", "Runs taken over from replicas that had gone.",
+       [&] { return engine.statistics().taken_over; });
+  read(Kind::counter, "slipway_leases_lost_total", "How often another replica took this one's lease.",
+       [&] { return engine.statistics().lost_leases; });
+  read(Kind::counter, "slipway_runs_repaired_total",
+       "Runs that the sweep found with nothing to wake them: a defect, and worth an alert.",
+       [&] { return engine.statistics().repaired; });
   read(Kind::counter, "slipway_step_attempts_failed_total", "Attempts of steps that failed.",
        [&] { return engine.statistics().failed_attempts; });
   read(Kind::counter, "slipway_journal_writes_failed_total", "Writes of journals that the store refused.",

@@ -1,5 +1,8 @@
 #include "app/hub_process.h"
 
+#include <unistd.h>
+
+#include <array>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -62,6 +65,15 @@ observe::Logger::Options log_options(const HubConfig& config) {
           .file = {}};
 }
 
+durable::EngineOptions engine_options(const store::Database& database) {
+  std::array<char, 256> host{};
+  ::gethostname(host.data(), host.size() - 1);
+  durable::EngineOptions options;
+  options.lease.name = std::string(host.data()) + ":" + std::to_string(::getpid());
+  options.lease.sole = database.dialect() == store::Dialect::sqlite;  // its file lets nobody else in
+  return options;
+}
+
 providers::sandbox::Network sandbox_network(const std::string& name) {
   using providers::sandbox::Network;
   if (name == "isolated") return Network::isolated;
@@ -87,7 +99,7 @@ struct HubProcess::Impl {
   void add_workflows();
   agent::HubEvents agent_events();
   void listen();
-  void recover();
+  void join();
   void on_signal(int signal);
   net::Awaitable<void> drain();
   net::Awaitable<void> drain_agents();
@@ -112,7 +124,7 @@ struct HubProcess::Impl {
 
   api::Doorbell run_bell{io};
   api::ChangeStream changes{io, *database, log};
-  durable::Engine engine{*database, loop, workers, clock, random, ids};
+  durable::Engine engine{*database, loop, workers, clock, random, ids, engine_options(*database)};
   workflows::AgentPresence presence{[this](const base::RunId& run) { engine.poke(run); }};
   providers::Registry providers;
   workflows::Services services{
@@ -154,6 +166,7 @@ struct HubProcess::Impl {
 HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
   add_providers();
   add_workflows();
+  engine.on_notice([this](const std::string& text) { log.warning(text); });
   engine.observe(
       [this](const durable::RunRecord& run, const durable::RunState& state, const std::vector<durable::Event>& events) {
         run_bell.ring(run.id.str());
@@ -220,15 +233,14 @@ void HubProcess::Impl::listen() {
   log.info("serving", {{"url", url}, {"data", data.string()}, {"version", kVersion}});
 }
 
-void HubProcess::Impl::recover() {
-  engine.recover([this](std::exception_ptr failure) {
+void HubProcess::Impl::join() {
+  engine.join([this](std::exception_ptr failure) {
     if (!failure) {
-      const auto statistics = engine.statistics();
-      log.info("runs taken up again", {{"live", statistics.live}, {"sleeping", statistics.sleeping}});
+      log.info("joined", {{"replica", engine.replica()}});
       return;
     }
-    log.warning("runs cannot be taken up yet, and it is tried again", {{"error", base::as_error(failure).what()}});
-    loop.post_at(clock.now() + 1s, [this] { recover(); });
+    log.warning("no lease yet, and it is tried again", {{"error", base::as_error(failure).what()}});
+    loop.post_at(clock.now() + 1s, [this] { join(); });
   });
 }
 
@@ -249,6 +261,9 @@ net::Awaitable<void> HubProcess::Impl::drain() {
   tasks.spawn(drain_agents());
   co_await server.drain(kDrainPatience);
   while (engine.statistics().attempts_under_way > 0) co_await net::sleep_for(10ms);
+  bool left = false;
+  engine.leave([&left](std::exception_ptr) { left = true; });
+  while (!left) co_await net::sleep_for(10ms);
   io.stop();
 }
 
@@ -275,7 +290,7 @@ void HubProcess::run() {
   impl_->listen();
   impl_->tasks.spawn(impl_->changes.run());
   impl_->tasks.spawn(impl_->housekeeping.run());
-  impl_->recover();
+  impl_->join();
   impl_->io.run();
   impl_->log.info("stopped", {});
   impl_->log.flush();

@@ -1,5 +1,7 @@
 #include "base/time.h"
 
+#include <time.h>
+
 #include <fmt/format.h>
 
 #include <charconv>
@@ -7,6 +9,12 @@
 namespace slipway::base {
 
 Instant SystemClock::now() const { return std::chrono::floor<Duration>(std::chrono::system_clock::now()); }
+
+Instant SystemClock::monotonic() const {
+  timespec at{};
+  ::clock_gettime(CLOCK_BOOTTIME, &at);
+  return from_unix_ms(std::int64_t(at.tv_sec) * 1'000 + at.tv_nsec / 1'000'000);
+}
 
 std::string format_rfc3339(Instant at) {
   const auto day = std::chrono::floor<std::chrono::days>(at);

@@ -16,11 +16,14 @@ class Clock {
  public:
   virtual ~Clock() = default;
   virtual Instant now() const = 0;
+  // Never set, never stands still, also not while the machine is suspended: for measuring, with no meaning of its own.
+  virtual Instant monotonic() const { return now(); }
 };
 
 class SystemClock final : public Clock {
  public:
   Instant now() const override;
+  Instant monotonic() const override;
 };
 
 inline std::int64_t to_unix_ms(Instant at) { return at.time_since_epoch().count(); }

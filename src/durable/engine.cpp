@@ -6,8 +6,11 @@
 namespace slipway::durable {
 namespace {
 
-// The store could not be written; nothing of the work was stored, and it is worth the same attempt again.
-bool is_store_trouble(const base::Error& error) { return error.code().starts_with("STORE_"); }
+// The store could not be written; nothing of the work was stored, and it is worth the same attempt again. Or the lease
+// is lost, and the next look at the replicas ends this life.
+bool is_store_trouble(const base::Error& error) {
+  return error.code().starts_with("STORE_") || error.code() == "REPLICA_FENCED";
+}
 
 bool any_awaited(const std::vector<Event>& events) {
   for (const auto& event : events)
@@ -17,6 +20,19 @@ bool any_awaited(const std::vector<Event>& events) {
 
 }  // namespace
 
+Input child_ended(const RunRecord& child, const RunState& state) {
+  json::Object payload{{"status", json::to_value(state.status)}, {"output", state.output}};
+  if (state.failure) payload["error"] = json::to_value(*state.failure);
+  return {.id = 0,
+          .run = RunId(child.parent_id),
+          .kind = InputKind::child_ended,
+          .name = child.type,
+          .key = child.id.str(),
+          .payload = std::move(payload),
+          .sender = child.id.str(),
+          .at = *state.ended_at};
+}
+
 Engine::Engine(store::Database& database, base::EventLoop& loop, base::Workers& workers, const base::Clock& clock,
                base::Random& random, base::IdGenerator& ids, EngineOptions options)
     : database_(database),
@@ -25,13 +41,14 @@ Engine::Engine(store::Database& database, base::EventLoop& loop, base::Workers& 
       clock_(clock),
       random_(random),
       ids_(ids),
-      options_(options),
+      options_(std::move(options)),
+      membership_(database, loop, clock, options_.lease,
+                  {.on_look = [this](const auto& departed) { on_look(departed); }, .on_lost = [this] { on_lost(); }}),
       self_(std::make_shared<Engine*>(this)) {}
 
 Engine::~Engine() {
   shut_down();
   for (auto& [id, live] : live_) disarm(live);
-  for (auto& [id, sleeper] : sleeping_) loop_.cancel(sleeper.timer);
 }
 
 void Engine::add(Workflow workflow) {
@@ -50,43 +67,27 @@ void Engine::observe(Observer observer) { observers_.push_back(std::move(observe
 
 RunRecord Engine::make_record(StartRequest request) {
   SLIPWAY_ASSERT(find_workflow(request.type) != nullptr);
-  return {ids_.make<RunId>(),
-          std::move(request.type),
-          std::move(request.resource_type),
-          std::move(request.resource_id),
-          std::move(request.triggered_by),
-          std::move(request.owner_id),
-          std::move(request.input),
-          clock_.now()};
+  return {.id = ids_.make<RunId>(),
+          .type = std::move(request.type),
+          .resource_type = std::move(request.resource_type),
+          .resource_id = std::move(request.resource_id),
+          .triggered_by = std::move(request.triggered_by),
+          .owner_id = std::move(request.owner_id),
+          .input = std::move(request.input),
+          .started_at = clock_.now(),
+          .replica = membership_.self(),
+          .parent_id = {}};
 }
 
 void Engine::launch(RunRecord record) {
-  if (shut_down_ || is_known(record.id)) return;  // recovery found it first
+  // Of a life that ended since: whoever took that over has the run. Or a sweep found it first.
+  if (shut_down_ || record.replica != membership_.self() || is_known(record.id)) return;
   const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
   RunState state;
   fold(state, first);
   for (const auto& observer : observers_) observer(record, state, {first});
   ++counted_.started;
   take_up(std::move(record), std::move(state));
-}
-
-void Engine::drop(const LivePtr& live) {
-  disarm(live);
-  const RunId id = live->id();  // a copy: erasing may free the last holder of the original
-  live_.erase(id);
-}
-
-bool Engine::is_known(const RunId& run) const {
-  return live_.contains(run) || sleeping_.contains(run) || waking_.contains(run) || left_.contains(run);
-}
-
-void Engine::park(const LivePtr& live, const std::string& reason) {
-  ++counted_.parked;
-  remember_left(live->id());
-  live->execution->request_stop();
-  database_.write([id = live->id(), reason](store::Transaction& tx) { journal::set_parked(tx, id, reason); },
-                  [](std::exception_ptr) {});
-  drop(live);
 }
 
 void Engine::shut_down() {
@@ -97,36 +98,25 @@ void Engine::shut_down() {
   }
 }
 
-void Engine::refuse_waiting(const LivePtr& live) {
-  for (auto& callback : std::exchange(live->on_durable, {}))
-    callback(std::make_exception_ptr(
-        base::Error(base::ErrorClass::transient, "SHUTTING_DOWN", "the hub is shutting down; ask again")));
-}
-
-// ---- steering
-
-void Engine::cancel(const RunId& run, const std::string& by, std::function<void(std::exception_ptr)> done) {
-  wake_up(run, [this, run, by, done = std::move(done)](const LivePtr& live) {
-    if (live == nullptr) return end_parked(run, by, done);
-    if (live->execution->state().is_final())
-      return done(std::make_exception_ptr(base::invalid_state("run '" + run.str() + "' has ended")));
-    live->on_durable.push_back(done);
-    give_input(live, [by](Execution& execution) { execution.on_input({.kind = InputKind::cancel, .sender = by}); });
+void Engine::leave(Callback done) {
+  membership_.leave([this, done = std::move(done)](std::exception_ptr failure) {
+    if (!failure) ring(kBellDeparted);
+    done(failure);
   });
 }
 
-void Engine::poke(const RunId& run) {
-  if (sleeping_.contains(run)) {
-    wake_up(run, [this](const LivePtr& live) {
-      if (live) give_input(live, [](Execution& execution) { execution.on_poke(); });
-    });
-  } else if (const auto found = live_.find(run); found != live_.end()) {
-    give_input(found->second, [](Execution& execution) { execution.on_poke(); });
-  }
+// What is written under this replica's name, and refused when that has lost its lease.
+void Engine::write(std::move_only_function<void(store::Transaction&)> work, Callback done) {
+  database_.write(
+      [replica = membership_.self(), work = std::move(work)](store::Transaction& tx) mutable {
+        hold_lease(tx, replica);
+        work(tx);
+      },
+      on_loop(std::move(done)));
 }
 
 void Engine::give_input(const LivePtr& live, std::move_only_function<void(Execution&)> input) {
-  if (live->in_transaction) {
+  if (live->in_transaction || live->releasing) {
     live->deferred.push_back(std::move(input));
     return;
   }
@@ -138,7 +128,7 @@ void Engine::give_input(const LivePtr& live, std::move_only_function<void(Execut
 
 // After every input: hands new events to the store, and fulfils the wish as soon as what it rests on is durable.
 void Engine::advance(const LivePtr& live) {
-  if (shut_down_) return;
+  if (shut_down_ || live->releasing) return;
   Execution& execution = *live->execution;
   loop_.cancel(std::exchange(live->wake_timer, 0));
   if (execution.wish() == Wish::parked) return park(live, execution.park_reason());
@@ -147,20 +137,20 @@ void Engine::advance(const LivePtr& live) {
     if (!live->writing) start_transaction(live);
     return;
   }
-  const auto& events = execution.pending().events;
-  if (events.empty() && !live->writing)  // what was asked for had been done before: nothing to wait for
+  const Pending& pending = execution.pending();
+  if (pending.empty() && !live->writing)  // what was asked for had been done before: nothing to wait for
     for (auto& callback : std::exchange(live->on_durable, {})) callback(nullptr);
-  if (!events.empty() && !live->dirty) {
-    live->dirty = true;
-    dirty_.push_back(live);
-    if (!flush_posted_) {
-      flush_posted_ = true;
-      loop_.post([this, alive = std::weak_ptr(self_)] {
-        if (alive.lock()) flush();
-      });
-    }
-  }
-  if (!any_awaited(events)) fulfil(live);
+  if (!pending.empty()) mark_dirty(live);
+  if (!any_awaited(pending.events)) fulfil(live);
+}
+
+void Engine::mark_dirty(const LivePtr& live) {
+  if (std::exchange(live->dirty, true)) return;
+  dirty_.push_back(live);
+  if (std::exchange(flush_posted_, true)) return;
+  loop_.post([this, alive = std::weak_ptr(self_)] {
+    if (alive.lock()) flush();
+  });
 }
 
 void Engine::flush() {
@@ -183,41 +173,60 @@ void Engine::flush() {
   if (!together.empty()) submit(std::move(together));
 }
 
+std::shared_ptr<Engine::Batch> Engine::make_batch(LivePtr live) {
+  Execution& execution = *live->execution;
+  auto batch = std::make_shared<Batch>();
+  batch->pending = std::exchange(execution.pending(), {});
+  batch->on_durable = std::exchange(live->on_durable, {});
+  const RunState& state = execution.state();
+  if (state.is_final()) {
+    batch->ended = state;
+    if (state.status != RunStatus::completed)
+      batch->bad_end = BadEnd{execution.id(),    state.status,          state.failure.value_or(to_failure(Cancelled())),
+                              state.failed_step, state.needs_attention, *state.ended_at};
+  }
+  if (execution.wish() == Wish::wake && !execution.attempt_under_way() &&
+      execution.wake_at() - clock_.now() > options_.evict_after)
+    batch->released_until = execution.wake_at();
+  batch->live = std::move(live);
+  return batch;
+}
+
 void Engine::submit(std::vector<LivePtr> group) {
   std::vector<std::shared_ptr<Batch>> batches;
   batches.reserve(group.size());
   for (auto& live : group) {
-    Execution& execution = *live->execution;
-    auto batch = std::make_shared<Batch>();
-    batch->events = std::exchange(execution.pending().events, {});
-    batch->on_durable = std::exchange(live->on_durable, {});
-    if (execution.wish() == Wish::wake && execution.wake_at() - clock_.now() > options_.evict_after)
-      batch->wake_at = execution.wake_at();
-    batch->moves_wake = batch->wake_at != live->row_wake_at;
-    if (batch->events.empty() && !batch->moves_wake) continue;
-    const RunState& state = execution.state();
-    if (state.is_final()) {
-      batch->ended = state;
-      if (state.status != RunStatus::completed)
-        batch->bad_end =
-            BadEnd{execution.id(),    state.status,          state.failure.value_or(to_failure(Cancelled())),
-                   state.failed_step, state.needs_attention, *state.ended_at};
-    }
-    live->writing = true;
-    live->awaited_on_way = any_awaited(batch->events);
-    batch->live = std::move(live);
+    auto batch = make_batch(std::move(live));
+    if (batch->pending.empty() && !batch->released_until) continue;
+    batch->live->writing = true;
+    batch->live->awaited_on_way = any_awaited(batch->pending.events);
+    batch->live->releasing = batch->released_until.has_value();
     batches.push_back(std::move(batch));
   }
   if (batches.empty()) return;
-  database_.write(
+  write(
       [batches](store::Transaction& tx) {
         std::vector<journal::Appended> events;
         for (const auto& batch : batches)
-          for (const auto& event : batch->events) events.push_back({&batch->live->id(), &event});
+          for (const auto& event : batch->pending.events) events.push_back({&batch->live->id(), &event});
         if (!events.empty()) journal::append(tx, events);
         for (const auto& batch : batches) batch->write(tx);
       },
-      on_loop([this, batches](std::exception_ptr failure) { on_written(batches, failure); }));
+      [this, batches](std::exception_ptr failure) { on_written(batches, failure); });
+}
+
+// All but the events, which go in one statement for all runs.
+void Engine::Batch::write(store::Transaction& tx) const {
+  const Execution& execution = *live->execution;
+  const RunRecord& record = execution.record();
+  for (const auto& child : pending.starts) journal::insert_run(tx, child);
+  for (const auto& input : pending.sends) mailbox::send(tx, input);
+  mailbox::remove(tx, pending.consumed);
+  if (released_until) journal::release(tx, execution.id(), *released_until);
+  if (!ended) return;
+  if (bad_end && execution.workflow().on_failure) execution.workflow().on_failure(tx, record.input, *bad_end);
+  journal::set_ended(tx, execution.id(), *ended);
+  if (!record.parent_id.empty()) mailbox::send(tx, child_ended(record, *ended));
 }
 
 void Engine::on_written(std::vector<std::shared_ptr<Batch>> batches, std::exception_ptr failure) {
@@ -229,22 +238,21 @@ void Engine::on_written(std::vector<std::shared_ptr<Batch>> batches, std::except
   ++counted_.failed_writes;
   const auto error = base::as_error(failure);
   const bool alone = batches.size() == 1;
-  for (const auto& batch : batches) {  // nothing was stored: everything is as before, and is written again
+  for (const auto& batch : batches) {
     const LivePtr& live = batch->live;
-    live->writing = live->awaited_on_way = false;
-    auto& pending = live->execution->pending().events;
-    pending.insert(pending.begin(), batch->events.begin(), batch->events.end());
-    live->on_durable.insert(live->on_durable.begin(), batch->on_durable.begin(), batch->on_durable.end());
-    if (!is_store_trouble(error) && !alone) {
+    restore(batch);
+    if (!is_current(live)) {
+      refuse_waiting(live);
+    } else if (!is_store_trouble(error) && !alone) {
       submit({live});  // one of the group was refused: each by itself shows which
     } else if (!is_store_trouble(error)) {
       for (auto& callback : std::exchange(live->on_durable, {})) callback(failure);
       park(live, "its journal was refused by the store: " + error.message());
-    } else if (!live->dirty) {
-      live->dirty = true;
+    } else if (!std::exchange(live->dirty, true)) {
       dirty_.push_back(live);
     }
   }
+  if (error.code() == "REPLICA_FENCED") membership_.look_now();
   if (dirty_.empty() || flush_posted_) return;
   store_backoff_ = std::min(options_.store_retry_max, std::max(Duration(50), store_backoff_ * 2));
   flush_posted_ = true;
@@ -253,14 +261,43 @@ void Engine::on_written(std::vector<std::shared_ptr<Batch>> batches, std::except
   });
 }
 
+// Nothing was stored: everything is as before, and is written again.
+void Engine::restore(const std::shared_ptr<Batch>& batch) {
+  const LivePtr& live = batch->live;
+  live->writing = live->awaited_on_way = live->releasing = false;
+  live->execution->pending().prepend(std::move(batch->pending));
+  live->on_durable.insert(live->on_durable.begin(), batch->on_durable.begin(), batch->on_durable.end());
+  for (auto& input : std::exchange(live->deferred, {})) input(*live->execution);
+}
+
+// What is durable is told, whatever became of the run here since.
+void Engine::tell(const Batch& batch) {
+  count(batch.pending.events);
+  const Execution& execution = *batch.live->execution;
+  if (!batch.pending.events.empty())
+    for (const auto& observer : observers_) observer(execution.record(), execution.state(), batch.pending.events);
+  for (const auto& callback : batch.on_durable) callback(nullptr);
+  if (!batch.pending.sends.empty() || (batch.ended && !execution.record().parent_id.empty())) {
+    look_for_inputs();
+    ring(kBellInputs);
+  }
+}
+
 void Engine::on_batch_durable(const std::shared_ptr<Batch>& batch) {
   const LivePtr& live = batch->live;
   live->writing = live->awaited_on_way = false;
-  if (batch->moves_wake) live->row_wake_at = batch->wake_at;
-  count(batch->events);
-  for (const auto& observer : observers_) observer(live->execution->record(), live->execution->state(), batch->events);
-  for (auto& callback : batch->on_durable) callback(nullptr);
-  if (batch->ended) {
+  for (const auto input : batch->pending.consumed) live->taken_inputs.erase(input);
+  tell(*batch);
+  if (!is_current(live)) return;
+  for (auto& child : batch->pending.starts) launch(std::move(child));
+  if (batch->released_until) {
+    drop(live);
+    for (auto& input : std::exchange(live->deferred, {}))
+      bring_back(live->id(), [this, input = std::make_shared<std::move_only_function<void(Execution&)>>(
+                                        std::move(input))](const LivePtr& back) {
+        if (back != nullptr) give_input(back, std::move(*input));
+      });
+  } else if (batch->ended) {
     remember_left(live->id());
     drop(live);
   } else {
@@ -288,11 +325,16 @@ void Engine::fulfil(const LivePtr& live) {
 }
 
 void Engine::start_attempt(const LivePtr& live) {
+  if (!membership_.lease()
+           ->is_sure()) {  // another replica may have the run by now: nothing begins outside before we know
+    held_.push_back(live);
+    return;
+  }
   auto call = live->execution->take_attempt();
   ++counted_.attempts_under_way;
   auto returned = on_loop([this, live, id = call.id](std::optional<Outcome> outcome) {
     --counted_.attempts_under_way;
-    if (shut_down_ || live_.find(live->id()) == live_.end()) return;
+    if (shut_down_ || !is_current(live)) return;
     loop_.cancel(std::exchange(live->announce_timer, 0));
     if (outcome && std::holds_alternative<base::Error>(*outcome)) ++counted_.failed_attempts;
     give_input(live, [id, outcome = std::move(outcome)](Execution& execution) mutable {
@@ -305,81 +347,69 @@ void Engine::start_attempt(const LivePtr& live) {
     live->announce_timer = 0;
     if (live->execution->attempt_under_way()) give_input(live, [](Execution& execution) { execution.announce(); });
   });
-  workers_.run([live, call = std::move(call.call), returned = std::move(returned)]() mutable { returned(call()); });
+  auto not_begun = on_loop([this, live, id = call.id] {
+    --counted_.attempts_under_way;
+    if (shut_down_ || !is_current(live)) return;
+    give_input(live, [id](Execution& execution) { execution.take_back_attempt(id); });
+  });
+  workers_.run([live, lease = membership_.lease(), call = std::move(call.call), returned = std::move(returned),
+                not_begun = std::move(not_begun)]() mutable {
+    // A worker may come to it late, or the whole process may have stood still.
+    lease->is_sure() ? returned(call()) : not_begun();
+  });
 }
 
 void Engine::start_transaction(const LivePtr& live) {
   if (shut_down_) return;
   auto call = live->execution->take_transaction();
-  auto batch = std::make_shared<Batch>();
-  batch->live = live;
-  batch->events = std::exchange(live->execution->pending().events, {});
-  batch->on_durable = std::exchange(live->on_durable, {});
-  batch->moves_wake = live->row_wake_at.has_value();
-  batch->events.push_back(std::move(call.completion));
+  auto batch = make_batch(live);
+  batch->pending.events.push_back(std::move(call.completion));
   live->writing = live->awaited_on_way = live->in_transaction = true;
-  database_.write(
+  write(
       [batch, operation = call.operation](store::Transaction& tx) {
-        batch->events.back().data["result"] = operation->perform_in(tx);
+        auto& all = batch->pending.events;
+        all.back().data["result"] = operation->perform_in(tx);
         std::vector<journal::Appended> events;
-        for (const auto& event : batch->events) events.push_back({&batch->live->id(), &event});
+        for (const auto& event : all) events.push_back({&batch->live->id(), &event});
         journal::append(tx, events);
         batch->write(tx);
       },
-      on_loop([this, batch](std::exception_ptr failure) {
-        const LivePtr& live = batch->live;
-        Execution& execution = *live->execution;
-        live->writing = live->awaited_on_way = live->in_transaction = false;
-        if (shut_down_) {
-          for (auto& callback : batch->on_durable) callback(failure);
-          return;
-        }
-        const Event completion = std::move(batch->events.back());
-        batch->events.pop_back();
-        if (!failure) {
-          auto durable = batch->events;
-          durable.push_back(completion);
-          count(durable);
-          for (const auto& observer : observers_) observer(execution.record(), execution.state(), durable);
-          for (auto& callback : batch->on_durable) callback(nullptr);
-          live->row_wake_at.reset();
-          execution.on_transaction(completion);
-        } else {
-          execution.pending().events = std::move(batch->events);
-          live->on_durable = std::move(batch->on_durable);
-          const auto error = base::as_error(failure);
-          if (is_store_trouble(error)) {
-            ++counted_.failed_writes;
-            execution.retry_transaction(clock_.now() + options_.store_retry_max);
-          } else {
-            ++counted_.failed_attempts;
-            execution.on_transaction(error);
-          }
-        }
-        for (auto& input : std::exchange(live->deferred, {})) input(execution);
-        advance(live);
-      }));
+      [this, batch](std::exception_ptr failure) { on_transaction_written(batch, failure); });
+}
+
+void Engine::on_transaction_written(const std::shared_ptr<Batch>& batch, std::exception_ptr failure) {
+  const LivePtr& live = batch->live;
+  Execution& execution = *live->execution;
+  live->writing = live->awaited_on_way = live->in_transaction = false;
+  if (shut_down_ || !is_current(live)) {
+    for (auto& callback : batch->on_durable) callback(failure);
+    return;
+  }
+  if (!failure) {
+    for (const auto input : batch->pending.consumed) live->taken_inputs.erase(input);
+    tell(*batch);
+    for (auto& child : batch->pending.starts) launch(std::move(child));
+    execution.on_transaction(std::move(batch->pending.events.back()));
+  } else {
+    batch->pending.events.pop_back();
+    execution.pending().prepend(std::move(batch->pending));
+    live->on_durable = std::move(batch->on_durable);
+    const auto error = base::as_error(failure);
+    if (is_store_trouble(error)) {
+      ++counted_.failed_writes;
+      execution.retry_transaction(clock_.now() + options_.store_retry_max);
+    } else {
+      ++counted_.failed_attempts;
+      execution.on_transaction(error);
+    }
+  }
+  for (auto& input : std::exchange(live->deferred, {})) input(execution);
+  advance(live);
 }
 
 void Engine::arm(const LivePtr& live, Instant at) {
-  // Far off: out of memory, once the row says when to come back.
-  if (at - clock_.now() > options_.evict_after && !live->execution->attempt_under_way() && !live->writing) {
-    if (live->row_wake_at == at && live->execution->pending().events.empty()) {
-      const RunId id = live->id();
-      drop(live);
-      put_to_sleep(id, at);
-      return;
-    }
-    if (!live->dirty) {
-      live->dirty = true;
-      dirty_.push_back(live);
-      if (!std::exchange(flush_posted_, true))
-        loop_.post([this, alive = std::weak_ptr(self_)] {
-          if (alive.lock()) flush();
-        });
-    }
-    return;
-  }
+  if (at - clock_.now() > options_.evict_after && !live->execution->attempt_under_way())
+    return mark_dirty(live);  // far off: out of memory, once the row says when to come back
   live->wake_timer = loop_.post_at(at, [this, live] {
     live->wake_timer = 0;
     give_input(live, [](Execution& execution) { execution.on_wake(); });
@@ -418,7 +448,6 @@ void Engine::count(const std::vector<Event>& events) {
 Engine::Statistics Engine::statistics() const {
   Statistics statistics = counted_;
   statistics.live = live_.size();
-  statistics.sleeping = sleeping_.size();
   return statistics;
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // What the engine's own files share: a run in memory, one write about it, and callbacks that find the engine alive.
 
+#include <algorithm>
+
 #include "durable/engine.h"
 #include "durable/journal.h"
 
@@ -15,8 +17,9 @@ struct Engine::Live {
   bool writing = false;         // a write is on its way: later events wait, so that the journal keeps its order
   bool awaited_on_way = false;  // and the next wish waits for it
   bool in_transaction = false;  // the store's thread uses the execution's operation: inputs wait
-  std::optional<Instant> row_wake_at;
-  std::vector<std::function<void(std::exception_ptr)>> on_durable;
+  bool releasing = false;       // the write on its way gives the run away: inputs wait for whoever has it then
+  std::unordered_set<std::int64_t> taken_inputs;  // letters that were read and not yet removed
+  std::vector<Callback> on_durable;
   std::vector<std::move_only_function<void(Execution&)>> deferred;
 
   const RunId& id() const { return execution->id(); }
@@ -25,22 +28,22 @@ struct Engine::Live {
 // What one write says of one run.
 struct Engine::Batch {
   LivePtr live;
-  std::vector<Event> events;
+  Pending pending;
   std::optional<RunState> ended;  // the run's last write
   std::optional<BadEnd> bad_end;
-  bool moves_wake = false;
-  std::optional<Instant> wake_at;
-  std::vector<std::function<void(std::exception_ptr)>> on_durable;
+  std::optional<Instant> released_until;
+  std::vector<Callback> on_durable;
 
-  void write(store::Transaction& tx) const {
-    const Execution& execution = *live->execution;
-    if (moves_wake && !ended) journal::set_wake_at(tx, execution.id(), wake_at);
-    if (!ended) return;
-    if (bad_end && execution.workflow().on_failure)
-      execution.workflow().on_failure(tx, execution.record().input, *bad_end);
-    journal::set_ended(tx, execution.id(), *ended);
-  }
+  void write(store::Transaction& tx) const;
 };
+
+// The bells of replicas: something was put into the mailbox, and somebody has gone.
+inline constexpr std::string_view kChannel = "slipway_runs";
+inline constexpr std::string_view kBellInputs = "inputs";
+inline constexpr std::string_view kBellDeparted = "departed";
+
+// What a child's end says to its parent.
+Input child_ended(const RunRecord& child, const RunState& state);
 
 template <class F>
 auto Engine::on_loop(F function) {

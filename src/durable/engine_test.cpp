@@ -18,10 +18,10 @@ using ::testing::HasSubstr;
 using testing::SimulatedWorld;
 using namespace std::chrono_literals;
 
-struct Input {
+struct Greeting {
   std::string text;
 };
-SLIPWAY_JSON_SNAKE(Input, text)
+SLIPWAY_JSON_SNAKE(Greeting, text)
 
 base::Error passing_error() { return base::Error(ErrorClass::transient, "PASSING", "it will pass"); }
 base::Error lasting_error() { return base::Error(ErrorClass::user, "LASTING", "it will not pass"); }
@@ -29,24 +29,27 @@ base::Error lasting_error() { return base::Error(ErrorClass::user, "LASTING", "i
 // A hub's worth of engine around workflow bodies given as functions.
 class EngineTest : public ::testing::Test {
  protected:
-  using Body = std::function<durable::Run<>(Context&, Input)>;
+  using Body = std::function<durable::Run<>(Context&, Greeting)>;
 
   void boot() {
     engine_.reset();
     process_.reset();
     process_ = world_.boot();
-    engine_ = std::make_unique<Engine>(*process_, *process_, *process_, world_, world_.random(), ids_,
-                                       EngineOptions{.cancel_grace = 1s, .evict_after = 1min});
+    engine_ = std::make_unique<Engine>(*process_, *process_, *process_, *process_, world_.random(), ids_,
+                                       EngineOptions{.cancel_grace = 1s,
+                                                     .evict_after = 1min,
+                                                     .wake_ahead = 30s,
+                                                     .lease = {.name = "test", .sole = true, .beat_every = 20s}});
     for (const auto& [type, body] : bodies_) {
       Workflow workflow{.type = type, .outline = {"first", "second"}};
       workflow.body = [body = body](Context& run, const json::Value& input) -> durable::Run<json::Value> {
         struct Call {
-          static durable::Run<json::Value> invoke(Body body, Context& run, Input input) {
+          static durable::Run<json::Value> invoke(Body body, Context& run, Greeting input) {
             co_await body(run, std::move(input));
             co_return json::Value("done");
           }
         };
-        return Call::invoke(body, run, json::from_value<Input>(input));
+        return Call::invoke(body, run, json::from_value<Greeting>(input));
       };
       workflow.on_failure = [this](store::Transaction&, const json::Value&, const BadEnd& end) {
         bad_ends_.push_back(end);
@@ -56,13 +59,14 @@ class EngineTest : public ::testing::Test {
     engine_->observe([this](const RunRecord&, const RunState&, const std::vector<Event>& events) {
       for (const auto& event : events) told_.push_back(event);
     });
-    engine_->recover([](std::exception_ptr failure) { EXPECT_FALSE(failure); });
+    engine_->join([](std::exception_ptr failure) { EXPECT_FALSE(failure); });
   }
 
   void add(const std::string& type, Body body) { bodies_[type] = std::move(body); }
 
   RunId start(const std::string& type) {
     if (!engine_) boot();
+    play([&] { return engine_->has_joined(); });
     auto record = engine_->make_record({.type = type,
                                         .resource_type = "test",
                                         .resource_id = "r1",
@@ -74,11 +78,30 @@ class EngineTest : public ::testing::Test {
     return record.id;
   }
 
-  // Until nothing is left to do, or `stop` says so.
-  void play(std::function<bool()> stop = [] { return false; }) {
-    while (!stop() && world_.step(*process_)) {
-    }
+  void play(const std::function<bool()>& stop) {
+    while (!stop()) ASSERT_TRUE(world_.step(*process_));
   }
+
+  // Until no run has anything left to do, and for a minute after.
+  void play() {
+    auto settled_at = world_.now();
+    auto next_look = world_.now();
+    play([&] {
+      if (world_.now() < next_look) return false;
+      next_look = world_.now() + 10s;
+      if (count("completed_at IS NULL AND parked_reason IS NULL") > 0) settled_at = world_.now();
+      return world_.now() - settled_at > 1min;
+    });
+  }
+
+  std::int64_t count(const std::string& condition) {
+    std::int64_t found = 0;
+    world_.disk().read([&](store::Transaction& tx) {
+      found = tx.query("SELECT COUNT(*) FROM runs WHERE " + condition).front().integer(0);
+    });
+    return found;
+  }
+  std::int64_t sleeping() { return count("replica_id IS NULL AND wake_at IS NOT NULL AND completed_at IS NULL"); }
 
   RunState state(const RunId& run) {
     RunState state;
@@ -103,7 +126,7 @@ class EngineTest : public ::testing::Test {
 
 TEST_F(EngineTest, StepsRunInOrderAndTheirResultsAreRecorded) {
   std::vector<std::string> ran;
-  add("t", [&](Context& run, Input input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting input) -> durable::Run<> {
     const auto one = co_await run.step("first", [&] {
       ran.push_back("first " + input.text);
       return std::string("one");
@@ -120,7 +143,7 @@ TEST_F(EngineTest, StepsRunInOrderAndTheirResultsAreRecorded) {
 
 // WF-8
 TEST_F(EngineTest, StepsOfTheOutlineThatHaveNotRunAreListedAsPending) {
-  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.sleep("first", 10min); });
+  add("t", [&](Context& run, Greeting) -> durable::Run<> { co_await run.sleep("first", 10min); });
   const auto run = start("t");
   play([&] { return !state(run).steps.empty(); });
   const auto steps = with_outline(state(run), engine_->find_workflow("t")->outline);
@@ -132,14 +155,14 @@ TEST_F(EngineTest, StepsOfTheOutlineThatHaveNotRunAreListedAsPending) {
 
 TEST_F(EngineTest, APassingErrorIsTriedAgainUnderTheSameKeyAndALastingOneIsNot) {
   std::vector<std::string> keys;
-  add("passing", [&](Context& run, Input) -> durable::Run<> {
+  add("passing", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [&](Attempt& attempt) {
       keys.push_back(attempt.idempotency_key());
       if (attempt.number() < 3) throw passing_error();
     });
   });
   int calls = 0;
-  add("lasting", [&](Context& run, Input) -> durable::Run<> {
+  add("lasting", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [&] {
       ++calls;
       throw lasting_error();
@@ -160,7 +183,7 @@ TEST_F(EngineTest, APassingErrorIsTriedAgainUnderTheSameKeyAndALastingOneIsNot) 
 
 TEST_F(EngineTest, RetryAfterIsTheLeastDelay) {
   base::Instant first, second;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [&](Attempt& attempt) {
       (attempt.number() == 1 ? first : second) = world_.now();
       if (attempt.number() == 1)
@@ -174,7 +197,7 @@ TEST_F(EngineTest, RetryAfterIsTheLeastDelay) {
 // WF-13
 TEST_F(EngineTest, WhatWasDoneIsUndoneNewestFirst) {
   std::vector<std::string> undone;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step(
         "first", Retry{}, [] { return std::string("a"); },
         undo("undo-first", [&undone](const std::string& result) { undone.push_back("first " + result); }));
@@ -193,7 +216,7 @@ TEST_F(EngineTest, WhatWasDoneIsUndoneNewestFirst) {
 
 TEST_F(EngineTest, ACompensationThatKeepsFailingIsShownAndTheOthersStillRun) {
   bool first_undone = false;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", Retry{}, [] {}, undo("undo-first", [&first_undone] { first_undone = true; }));
     co_await run.step("second", Retry{}, [] {}, undo("undo-second", [] { throw lasting_error(); }));
     co_await run.step("third", [] { throw lasting_error(); });
@@ -209,12 +232,12 @@ TEST_F(EngineTest, ACompensationThatKeepsFailingIsShownAndTheOthersStillRun) {
 // WF-3
 TEST_F(EngineTest, CancelInterruptsAWaitAndUndoes) {
   bool undone = false;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", Retry{}, [] {}, undo("undo-first", [&undone] { undone = true; }));
     co_await run.sleep("second", 24h);
   });
   const auto run = start("t");
-  play([&] { return engine_->statistics().sleeping == 1; });
+  play([&] { return sleeping() == 1 && engine_->statistics().live == 0; });
   std::exception_ptr failure = std::make_exception_ptr(0);
   engine_->cancel(run, "usr_2", [&](std::exception_ptr outcome) { failure = outcome; });
   play();
@@ -224,7 +247,7 @@ TEST_F(EngineTest, CancelInterruptsAWaitAndUndoes) {
 }
 
 TEST_F(EngineTest, ARunThatHasEndedCannotBeCancelled) {
-  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.step("first", [] {}); });
+  add("t", [&](Context& run, Greeting) -> durable::Run<> { co_await run.step("first", [] {}); });
   const auto run = start("t");
   play();
   std::exception_ptr failure;
@@ -235,7 +258,7 @@ TEST_F(EngineTest, ARunThatHasEndedCannotBeCancelled) {
 }
 
 TEST_F(EngineTest, AStepThatHearsTheStopIsCancelledAndOneThatFinishesKeepsItsResult) {
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [&](Attempt& attempt) {
       engine_->cancel(run.id(), "usr_2", [](std::exception_ptr) {});
       (void)attempt;
@@ -251,7 +274,7 @@ TEST_F(EngineTest, AStepThatHearsTheStopIsCancelledAndOneThatFinishesKeepsItsRes
 
 TEST_F(EngineTest, ATransactionStepThatThrowsLeavesNothingAndFailsTheRun) {
   world_.disk().write([](store::Transaction& tx) { tx.execute("CREATE TABLE things (name TEXT PRIMARY KEY)"); });
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.transaction("first", [](store::Transaction& tx) { tx.execute("INSERT INTO things VALUES ('kept')"); });
     co_await run.transaction("second", [](store::Transaction& tx) {
       tx.execute("INSERT INTO things VALUES ('lost')");
@@ -266,7 +289,7 @@ TEST_F(EngineTest, ATransactionStepThatThrowsLeavesNothingAndFailsTheRun) {
 
 TEST_F(EngineTest, APollEndsWithAnErrorAtItsBound) {
   int looks = 0;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.poll("first", every(10s).at_most(1min), [&] {
       ++looks;
       return false;
@@ -282,7 +305,7 @@ TEST_F(EngineTest, APollEndsWithAnErrorAtItsBound) {
 TEST_F(EngineTest, APokeMakesAPollLookAtOnce) {
   bool there = false;
   base::Instant seen;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.poll("first", every(50s).at_most(1h), [&] { return there; });
     co_await run.compute("second", [&] { seen = world_.now(); });
   });
@@ -298,7 +321,7 @@ TEST_F(EngineTest, APokeMakesAPollLookAtOnce) {
 TEST_F(EngineTest, AStepInterruptedByACrashRunsAgainUnderTheSameKeyAndACompletedOneDoesNot) {
   std::vector<std::string> keys;
   bool crashed = false;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [&](Attempt& attempt) { keys.push_back(attempt.idempotency_key()); });
     co_await run.step("second", [&](Attempt& attempt) {
       keys.push_back(attempt.idempotency_key());
@@ -317,13 +340,13 @@ TEST_F(EngineTest, AStepInterruptedByACrashRunsAgainUnderTheSameKeyAndACompleted
 }
 
 TEST_F(EngineTest, AJournalThatDoesNotFitTheCodeParksTheRunAndSaysWhere) {
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [] {});
     co_await run.sleep("second", 24h);
   });
   const auto run = start("t");
-  play([&] { return engine_->statistics().sleeping == 1; });
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  play([&] { return sleeping() == 1 && engine_->statistics().live == 0; });
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("renamed", [] { FAIL() << "guessed"; });
     co_await run.sleep("second", 24h);
   });
@@ -337,10 +360,10 @@ TEST_F(EngineTest, AJournalThatDoesNotFitTheCodeParksTheRunAndSaysWhere) {
 }
 
 TEST_F(EngineTest, AParkedRunCanBeEndedAndAPersonIsToldToLook) {
-  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.sleep("first", 24h); });
+  add("t", [&](Context& run, Greeting) -> durable::Run<> { co_await run.sleep("first", 24h); });
   const auto run = start("t");
-  play([&] { return engine_->statistics().sleeping == 1; });
-  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.step("first", [] {}); });
+  play([&] { return sleeping() == 1 && engine_->statistics().live == 0; });
+  add("t", [&](Context& run, Greeting) -> durable::Run<> { co_await run.step("first", [] {}); });
   boot();
   engine_->poke(run);
   play();
@@ -354,7 +377,7 @@ TEST_F(EngineTest, AParkedRunCanBeEndedAndAPersonIsToldToLook) {
 }
 
 TEST_F(EngineTest, OneBrokenJournalDoesNotHoldUpTheOthers) {
-  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.sleep("first", 30s); });
+  add("t", [&](Context& run, Greeting) -> durable::Run<> { co_await run.sleep("first", 30s); });
   const auto broken = start("t");
   const auto sound = start("t");
   play([&] { return !state(broken).steps.empty() && !state(sound).steps.empty(); });
@@ -369,26 +392,26 @@ TEST_F(EngineTest, OneBrokenJournalDoesNotHoldUpTheOthers) {
 
 TEST_F(EngineTest, APokeDuringALookMakesThePollLookOnceMore) {
   int looks = 0;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.poll("first", every(10min).at_most(1h), [&] {
       if (++looks == 1) process_->post([this, id = run.id()] { engine_->poke(id); });
       return looks == 2;
     });
   });
-  const auto began = world_.now();
-  EXPECT_EQ(finish("t").status, RunStatus::completed);
-  EXPECT_LT(world_.now() - began, 1min);
+  const auto ended = finish("t");
+  EXPECT_EQ(ended.status, RunStatus::completed);
+  EXPECT_LT(*ended.ended_at - ended.started_at, 1min);
 }
 
 TEST_F(EngineTest, ALongSleepLeavesMemoryAndSurvivesARestart) {
   base::Instant woke;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.sleep("first", 24h);
     co_await run.compute("second", [&] { woke = world_.now(); });
   });
   const auto run = start("t");
   const auto began = world_.now();
-  play([&] { return engine_->statistics().sleeping == 1; });
+  play([&] { return sleeping() == 1 && engine_->statistics().live == 0; });
   EXPECT_EQ(engine_->statistics().live, 0u);
   boot();
   play();
@@ -398,9 +421,9 @@ TEST_F(EngineTest, ALongSleepLeavesMemoryAndSurvivesARestart) {
 }
 
 TEST_F(EngineTest, AnUnknownWorkflowIsParkedAndGoesOnOnceItIsKnown) {
-  add("t", [&](Context& run, Input) -> durable::Run<> { co_await run.sleep("first", 2min); });
+  add("t", [&](Context& run, Greeting) -> durable::Run<> { co_await run.sleep("first", 2min); });
   const auto run = start("t");
-  play([&] { return engine_->statistics().sleeping == 1; });
+  play([&] { return sleeping() == 1 && engine_->statistics().live == 0; });
   const auto body = bodies_.at("t");
   bodies_.clear();
   boot();
@@ -413,7 +436,7 @@ TEST_F(EngineTest, AnUnknownWorkflowIsParkedAndGoesOnOnceItIsKnown) {
 }
 
 TEST_F(EngineTest, ObserversHearOfEveryEventOnceAndInOrder) {
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [] {});
     co_await run.transaction("second", [](store::Transaction&) {});
   });
@@ -425,7 +448,7 @@ TEST_F(EngineTest, ObserversHearOfEveryEventOnceAndInOrder) {
 
 TEST_F(EngineTest, AStoreThatFailsForAWhileDelaysARunAndLosesNothing) {
   int calls = 0;
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     co_await run.step("first", [&] { ++calls; });
     co_await run.transaction("second", [](store::Transaction&) {});
   });
@@ -442,7 +465,7 @@ TEST_F(EngineTest, AStoreThatFailsForAWhileDelaysARunAndLosesNothing) {
 }
 
 TEST_F(EngineTest, TheSameNameTwiceCounts) {
-  add("t", [&](Context& run, Input) -> durable::Run<> {
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
     for (int i = 0; i < 3; ++i) co_await run.step("first", [i] { return std::int64_t(i); });
   });
   const auto ended = finish("t");

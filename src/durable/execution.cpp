@@ -11,7 +11,19 @@ Outcome to_outcome(const StepState& step) {
   return to_error(step.failure.value_or(Failure{}));
 }
 
+template <class T>
+void prepend_all(std::vector<T>& later, std::vector<T>&& earlier) {
+  later.insert(later.begin(), std::make_move_iterator(earlier.begin()), std::make_move_iterator(earlier.end()));
+}
+
 }  // namespace
+
+void Pending::prepend(Pending&& earlier) {
+  prepend_all(events, std::move(earlier.events));
+  prepend_all(starts, std::move(earlier.starts));
+  prepend_all(sends, std::move(earlier.sends));
+  prepend_all(consumed, std::move(earlier.consumed));
+}
 
 Execution::Execution(RunRecord record, const Workflow& workflow, RunState recorded, const base::Clock& clock,
                      base::Random& random, Duration cancel_grace)
@@ -62,7 +74,7 @@ void Execution::on_wake() {
 }
 
 void Execution::on_input(const Input& input) {
-  pending_writes_.consumed.push_back(input.id);
+  if (input.id != 0) pending_writes_.consumed.push_back(input.id);
   switch (input.kind) {
     case InputKind::cancel:
       return on_cancel(input.sender);
@@ -145,6 +157,13 @@ void Execution::on_attempt(std::int64_t id, std::optional<Outcome> outcome) {
   } else {
     complete(*pending_, std::move(*outcome));
   }
+}
+
+void Execution::take_back_attempt(std::int64_t id) {
+  if (id != running_attempt_) return;
+  running_attempt_ = 0;
+  if (state_.cancel_requested_at && !ending_as_) return complete(*pending_, Cancelled());
+  want_attempt();
 }
 
 Execution::TransactionCall Execution::take_transaction() {

@@ -45,6 +45,7 @@ struct Pending {
   std::vector<std::int64_t> consumed;  // inputs that were taken in: their rows go
 
   bool empty() const { return events.empty() && starts.empty() && sends.empty() && consumed.empty(); }
+  void prepend(Pending&& earlier);
 };
 
 // A journal that does not fit the code parks the run: nothing is guessed.
@@ -84,6 +85,8 @@ class Execution {
   };
   AttemptCall take_attempt();
   void on_attempt(std::int64_t id, std::optional<Outcome> outcome);
+  // It was never begun: the wish for it stands again.
+  void take_back_attempt(std::int64_t id);
 
   // The operation whose function is to run in the transaction that also writes `completion`, with its result put in.
   // Between this and on_transaction no other input is given.

@@ -20,7 +20,7 @@ enum class InputKind {
 BOOST_DESCRIBE_ENUM(InputKind, cancel, signal, child_ended)
 
 struct Input {
-  std::int64_t id = 0;  // given by the store
+  std::int64_t id = 0;  // given by the store; 0 for one that needed no mailbox
   base::RunId run;
   InputKind kind = InputKind::signal;
   std::string name;

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "durable/membership.h"
+
 namespace slipway::durable::journal {
 namespace {
 
@@ -22,9 +24,10 @@ constexpr std::string_view kInsertEvent =
     "INSERT INTO run_events (run_id, seq, type, at, step, data) VALUES ($1, $2, $3, $4, $5, $6)";
 constexpr std::size_t kEventColumns = 6;
 
-#define RUN_COLUMNS                                                                                               \
-  "SELECT id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, " \
-  "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at, owner_id FROM runs "
+#define COLUMNS                                                                                            \
+  "id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, " \
+  "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at, owner_id, replica_id, parent_id "
+#define RUN_COLUMNS "SELECT " COLUMNS "FROM runs "
 
 Row to_row(const store::Row& row) {
   Row run;
@@ -35,7 +38,9 @@ Row to_row(const store::Row& row) {
                 .triggered_by = row.text(5),
                 .owner_id = row.text(16),
                 .input = json::parse_value(row.text(6)),
-                .started_at = row.instant(13)};
+                .started_at = row.instant(13),
+                .replica = base::ReplicaId(row.text_or_null(17).value_or("")),
+                .parent_id = row.text_or_null(18).value_or("")};
   run.status = value_of<RunStatus>(row.text(2));
   if (const auto output = row.text_or_null(7)) run.output = json::parse_value(*output);
   if (const auto code = row.text_or_null(8))
@@ -46,6 +51,14 @@ Row to_row(const store::Row& row) {
   run.completed_at = row.instant_or_null(14);
   run.wake_at = row.instant_or_null(15);
   return run;
+}
+
+Event to_event(const store::Row& row, std::size_t first) {
+  return {.seq = row.integer(first),
+          .type = value_of<EventType>(row.text(first + 1)),
+          .at = row.instant(first + 2),
+          .step = row.text(first + 3),
+          .data = json::parse_value(row.text(first + 4)).as_object()};
 }
 
 std::vector<Row> to_rows(const store::Rows& rows) {
@@ -76,19 +89,24 @@ std::vector<store::Parameter> filter_parameters(const Filter& filter) {
 }  // namespace
 
 void insert_run(store::Transaction& tx, const RunRecord& record) {
+  hold_lease(tx, record.replica);
   using store::Parameter;
   const std::string input = json::print_value(record.input);
-  const std::array parameters{Parameter::view(record.id.str()),
-                              Parameter::view(record.type),
-                              Parameter::view(record.resource_type),
-                              Parameter::view(record.resource_id),
-                              Parameter::view(record.triggered_by),
-                              Parameter::view(record.owner_id),
-                              Parameter::view(input),
-                              Parameter(record.started_at)};
+  const std::array parameters{
+      Parameter::view(record.id.str()),
+      Parameter::view(record.type),
+      Parameter::view(record.resource_type),
+      Parameter::view(record.resource_id),
+      Parameter::view(record.triggered_by),
+      Parameter::view(record.owner_id),
+      Parameter::view(input),
+      Parameter(record.started_at),
+      Parameter::view(record.replica.str()),
+      record.parent_id.empty() ? Parameter(std::nullopt) : Parameter::view(record.parent_id),
+  };
   tx.execute_many(
-      "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, owner_id, input, started_at) "
-      "VALUES ($1, $2, 'running', $3, $4, $5, $6, $7, $8)",
+      "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, owner_id, input, started_at, "
+      "replica_id, parent_id) VALUES ($1, $2, 'running', $3, $4, $5, $6, $7, $8, $9, $10)",
       parameters.size(), parameters);
   const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
   append(tx, {{&record.id, &first}});
@@ -120,20 +138,102 @@ void set_ended(store::Transaction& tx, const RunId& run, const RunState& state) 
   if (!state.output.is_null()) output = json::print_value(state.output);
   tx.execute(
       "UPDATE runs SET status = $2, output = $3, error_code = $4, error_message = $5, error_step = $6, "
-      "needs_attention = $7, completed_at = $8, wake_at = NULL, parked_reason = NULL WHERE id = $1",
+      "needs_attention = $7, completed_at = $8, wake_at = NULL, parked_reason = NULL, replica_id = NULL WHERE id = $1",
       {run.str(), name_of(state.status), output, code, message, step, state.needs_attention, *state.ended_at});
 }
 
-void set_wake_at(store::Transaction& tx, const RunId& run, std::optional<Instant> at) {
-  tx.execute("UPDATE runs SET wake_at = $2 WHERE id = $1", {run.str(), at});
+void release(store::Transaction& tx, const RunId& run, Instant wake_at) {
+  tx.execute("UPDATE runs SET wake_at = $2, replica_id = NULL WHERE id = $1", {run.str(), wake_at});
 }
 
-void set_parked(store::Transaction& tx, const RunId& run, const std::optional<std::string>& reason) {
-  tx.execute("UPDATE runs SET parked_reason = $2 WHERE id = $1", {run.str(), reason});
+void park(store::Transaction& tx, const RunId& run, const std::string& reason) {
+  tx.execute("UPDATE runs SET parked_reason = $2, wake_at = NULL, replica_id = NULL WHERE id = $1",
+             {run.str(), reason});
+}
+
+// ---- claims
+
+// Takers of one page each do not wait for each other; the embedded database has but one.
+#define CLAIM(condition, order, lock)                                                                       \
+  "UPDATE runs SET replica_id = $1, wake_at = NULL, parked_reason = NULL WHERE id IN (SELECT id FROM runs " \
+  "WHERE " condition " AND completed_at IS NULL ORDER BY " order " LIMIT $3" lock ") RETURNING " COLUMNS
+#define CLAIM_BOTH(condition, order)                                                                              \
+  tx.dialect() == store::Dialect::postgres ? std::string_view(CLAIM(condition, order, " FOR UPDATE SKIP LOCKED")) \
+                                           : std::string_view(CLAIM(condition, order, ""))
+
+std::vector<Row> claim_of(store::Transaction& tx, const ReplicaId& taker, const ReplicaId& departed,
+                          std::int64_t limit) {
+  return to_rows(tx.query(CLAIM_BOTH("replica_id = $2", "id"), {taker.str(), departed.str(), limit}));
+}
+
+bool any_due(store::Transaction& tx, Instant until) {
+  return !tx.query("SELECT 1 FROM runs WHERE completed_at IS NULL AND replica_id IS NULL AND wake_at <= $1 LIMIT 1",
+                   {until})
+              .empty();
+}
+
+std::vector<Row> claim_due(store::Transaction& tx, const ReplicaId& taker, Instant until, std::int64_t limit) {
+  return to_rows(tx.query(CLAIM_BOTH("replica_id IS NULL AND wake_at <= $2", "wake_at"), {taker.str(), until, limit}));
+}
+
+std::optional<Row> claim_sleeping(store::Transaction& tx, const ReplicaId& taker, const RunId& run) {
+  auto rows = to_rows(tx.query(CLAIM_BOTH("id = $2 AND replica_id IS NULL AND parked_reason IS NULL", "id"),
+                               {taker.str(), run.str(), 1}));
+  if (rows.empty()) return std::nullopt;
+  return std::move(rows.front());
+}
+
+std::vector<Row> claim_parked(store::Transaction& tx, const ReplicaId& taker, const RunId& after, std::int64_t limit) {
+  return to_rows(tx.query(CLAIM_BOTH("replica_id IS NULL AND parked_reason IS NOT NULL AND id > $2", "id"),
+                          {taker.str(), after.str(), limit}));
+}
+
+void forget_departed(store::Transaction& tx, const ReplicaId& departed) {
+  tx.execute(
+      "DELETE FROM departed_replicas WHERE id = $1 AND NOT EXISTS "
+      "(SELECT 1 FROM runs WHERE replica_id = $1 AND completed_at IS NULL)",
+      {departed.str()});
+}
+
+#define UNWAKEABLE "completed_at IS NULL AND replica_id IS NULL AND wake_at IS NULL AND parked_reason IS NULL"
+#define OWNERLESS                                                                                   \
+  "SELECT DISTINCT replica_id FROM runs WHERE completed_at IS NULL AND replica_id IS NOT NULL AND " \
+  "replica_id NOT IN (SELECT id FROM replicas UNION SELECT id FROM departed_replicas)"
+
+Examination examine(store::Transaction& tx, const ReplicaId& self) {
+  Examination found;
+  const auto number = [&](std::string_view sql) { return tx.query(sql).front().integer(0); };
+  found.sleeping =
+      number("SELECT COUNT(*) FROM runs WHERE completed_at IS NULL AND replica_id IS NULL AND wake_at IS NOT NULL");
+  found.parked = number(
+      "SELECT COUNT(*) FROM runs WHERE completed_at IS NULL AND replica_id IS NULL AND parked_reason IS NOT NULL");
+  found.unwakeable = number("SELECT COUNT(*) FROM runs WHERE " UNWAKEABLE);
+  for (const auto& row : tx.query(OWNERLESS)) found.ownerless.emplace_back(row.text(0));
+  for (const auto& row : tx.query("SELECT id FROM runs WHERE completed_at IS NULL AND replica_id = $1", {self.str()}))
+    found.owned.emplace_back(row.text(0));
+  return found;
+}
+
+std::int64_t repair(store::Transaction& tx, Instant now) {
+  auto repaired = tx.execute("UPDATE runs SET wake_at = $1 WHERE " UNWAKEABLE, {now});
+  std::vector<std::string> ownerless;
+  for (const auto& row : tx.query(OWNERLESS)) ownerless.push_back(row.text(0));
+  for (const auto& replica : ownerless)
+    repaired += tx.execute(
+        "INSERT INTO departed_replicas (id, departed_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING", {replica, now});
+  return repaired;
 }
 
 std::optional<Row> find(store::Transaction& tx, const RunId& run) {
   const auto rows = tx.query(RUN_COLUMNS "WHERE id = $1", {run.str()});
+  if (rows.empty()) return std::nullopt;
+  return to_row(rows.front());
+}
+
+std::optional<Row> find_for_update(store::Transaction& tx, const RunId& run) {
+  const auto sql = tx.dialect() == store::Dialect::postgres ? std::string_view(RUN_COLUMNS "WHERE id = $1 FOR UPDATE")
+                                                            : std::string_view(RUN_COLUMNS "WHERE id = $1");
+  const auto rows = tx.query(sql, {run.str()});
   if (rows.empty()) return std::nullopt;
   return to_row(rows.front());
 }
@@ -143,12 +243,30 @@ std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t
   for (const auto& row : tx.query("SELECT seq, type, at, step, data FROM run_events WHERE run_id = $1 AND seq > $2 "
                                   "ORDER BY seq LIMIT $3",
                                   {run.str(), after, limit}))
-    events.push_back({.seq = row.integer(0),
-                      .type = value_of<EventType>(row.text(1)),
-                      .at = row.instant(2),
-                      .step = row.text(3),
-                      .data = json::parse_value(row.text(4)).as_object()});
+    events.push_back(to_event(row, 0));
   return events;
+}
+
+std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs) {
+  constexpr std::string_view kSqlite =
+      "SELECT run_id, seq, type, at, step, data FROM run_events WHERE run_id IN (SELECT value FROM json_each($1)) "
+      "ORDER BY run_id, seq";
+  constexpr std::string_view kPostgres =
+      "SELECT run_id, seq, type, at, step, data FROM run_events WHERE run_id IN "
+      "(SELECT value FROM json_array_elements_text(CAST($1 AS json))) ORDER BY run_id, seq";
+  json::Array ids;
+  for (const auto& run : runs) ids.emplace_back(run.str());
+  std::unordered_map<RunId, Recorded> found;
+  for (const auto& row :
+       tx.query(tx.dialect() == store::Dialect::postgres ? kPostgres : kSqlite, {json::print_value(std::move(ids))})) {
+    Recorded& recorded = found[RunId(row.text(0))];
+    try {
+      recorded.events.push_back(to_event(row, 1));
+    } catch (const base::Error& error) {
+      recorded.unreadable = error.message();
+    }
+  }
+  return found;
 }
 
 std::int64_t last_seq(store::Transaction& tx, const RunId& run) {
@@ -161,10 +279,6 @@ std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resour
 
 std::int64_t count_events(store::Transaction& tx, const RunId& run) {
   return tx.query("SELECT COUNT(*) FROM run_events WHERE run_id = $1", {run.str()}).front().integer(0);
-}
-
-std::vector<Row> live(store::Transaction& tx, const std::string& after, std::int64_t limit) {
-  return to_rows(tx.query(RUN_COLUMNS "WHERE completed_at IS NULL AND id > $1 ORDER BY id LIMIT $2", {after, limit}));
 }
 
 std::vector<Row> list(store::Transaction& tx, const Filter& filter) {

@@ -4,12 +4,15 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "durable/execution.h"
 #include "store/store.h"
 
 namespace slipway::durable::journal {
+
+using base::ReplicaId;
 
 // A run as its row has it.
 struct Row {
@@ -21,10 +24,10 @@ struct Row {
   bool needs_attention = false;
   std::optional<std::string> parked_reason;
   std::optional<Instant> completed_at;
-  std::optional<Instant> wake_at;
+  std::optional<Instant> wake_at;  // while it is nobody's: when it goes on by itself
 };
 
-// The run and its first event.
+// The run, owned by `record.replica`, and its first event. Throws REPLICA_FENCED when that has lost its lease.
 void insert_run(store::Transaction& tx, const RunRecord& record);
 
 struct Appended {
@@ -34,19 +37,50 @@ struct Appended {
 void append(store::Transaction& tx, const std::vector<Appended>& events);
 // Puts the end into the run's row. `state` is final.
 void set_ended(store::Transaction& tx, const RunId& run, const RunState& state);
-void set_wake_at(store::Transaction& tx, const RunId& run, std::optional<Instant> at);
-void set_parked(store::Transaction& tx, const RunId& run, const std::optional<std::string>& reason);
+// The run is nobody's until `wake_at`, or until something is said to it.
+void release(store::Transaction& tx, const RunId& run, Instant wake_at);
+// The run is nobody's until a replica with other code tries it.
+void park(store::Transaction& tx, const RunId& run, const std::string& reason);
+
+// ---- taking runs that are nobody's, or of a replica that is gone: each run goes to one taker. The rows are as taken.
+std::vector<Row> claim_of(store::Transaction& tx, const ReplicaId& taker, const ReplicaId& departed,
+                          std::int64_t limit);
+bool any_due(store::Transaction& tx, Instant until);
+std::vector<Row> claim_due(store::Transaction& tx, const ReplicaId& taker, Instant until, std::int64_t limit);
+std::optional<Row> claim_sleeping(store::Transaction& tx, const ReplicaId& taker, const RunId& run);
+// Parked ones, ids greater than `after`, in their order.
+std::vector<Row> claim_parked(store::Transaction& tx, const ReplicaId& taker, const RunId& after, std::int64_t limit);
+// Strikes a departed replica off when none of its runs is left to be taken.
+void forget_departed(store::Transaction& tx, const ReplicaId& departed);
+
+// ---- for the sweep
+struct Examination {
+  std::int64_t sleeping = 0;  // nobody's, with a time to come back
+  std::int64_t parked = 0;
+  std::int64_t unwakeable = 0;       // nobody's, and nothing would ever wake them
+  std::vector<ReplicaId> ownerless;  // replicas that nobody knows, and that runs are said to be with
+  std::vector<RunId> owned;          // by the one who asks
+};
+Examination examine(store::Transaction& tx, const ReplicaId& self);
+// Makes the unwakeable due at once, and the ownerless claimable. Returns how many it found.
+std::int64_t repair(store::Transaction& tx, Instant now);
 
 std::optional<Row> find(store::Transaction& tx, const RunId& run);
+// The same, and nobody else changes the run's row before this transaction ends.
+std::optional<Row> find_for_update(store::Transaction& tx, const RunId& run);
 // Events with `seq` greater than `after`, oldest first, at most `limit`.
 std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t after = 0,
                           std::int64_t limit = std::numeric_limits<std::int64_t>::max());
+struct Recorded {
+  std::vector<Event> events;
+  std::string unreadable;  // why it cannot be read: its neighbours' can
+};
+// The journals of many runs. Those without events are absent.
+std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs);
 std::int64_t last_seq(store::Transaction& tx, const RunId& run);
 // Runs on this resource that have not ended, oldest first.
 std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resource_id);
 std::int64_t count_events(store::Transaction& tx, const RunId& run);
-// Runs that have not ended, ids greater than `after`, in their order.
-std::vector<Row> live(store::Transaction& tx, const std::string& after, std::int64_t limit);
 
 struct Filter {
   std::optional<std::string> type, resource_type, resource_id, triggered_by;

@@ -235,6 +235,10 @@ TEST_P(Fleet, TheAuditIsListedNewestFirst) {
 // The engine's own SQL, here because this room's tests run on both databases.
 TEST_P(Fleet, RunsAreListedByEveryFilter) {
   namespace journal = durable::journal;
+  const base::ReplicaId replica("rep_1");
+  write([&](Transaction& tx) {
+    tx.execute("INSERT INTO replicas (id, name, joined_at) VALUES ($1, 'test', 0)", {replica.str()});
+  });
   for (int i = 0; i < 3; ++i)
     write([&](Transaction& tx) {
       journal::insert_run(tx, {.id = RunId("run_" + std::to_string(i)),
@@ -244,7 +248,8 @@ TEST_P(Fleet, RunsAreListedByEveryFilter) {
                                .triggered_by = "usr",
                                .owner_id = i == 2 ? "bob" : "alice",
                                .input = json::Object{},
-                               .started_at = kNow + i * 1s});
+                               .started_at = kNow + i * 1s,
+                               .replica = replica});
     });
   read([&](Transaction& tx) {
     EXPECT_EQ(journal::list(tx, {}).front().record.id.str(), "run_2");
@@ -255,7 +260,6 @@ TEST_P(Fleet, RunsAreListedByEveryFilter) {
     EXPECT_EQ(journal::count(tx, {.status = durable::RunStatus::running}), 3);
     EXPECT_EQ(journal::count(tx, {.since = kNow + 1s, .until = kNow + 2s}), 1);
     EXPECT_EQ(journal::list(tx, {.before = "run_2", .limit = 1}).front().record.id.str(), "run_1");
-    EXPECT_EQ(journal::live(tx, "run_0", 10).size(), 2u);
     EXPECT_EQ(journal::events(tx, RunId("run_0")).size(), 1u);
   });
 }

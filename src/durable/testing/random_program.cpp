@@ -17,8 +17,8 @@ std::int64_t RandomProgram::make(const std::string& thing, Attempt& attempt, boo
   ++effects_.calls[attempt.idempotency_key()];
   if (!world_.disk().in_transaction()) {
     world_.disk().read([&](store::Transaction& tx) {
-      if (tx.query(kIsRecorded, {run, step}).front().integer(0) > 0)
-        effects_.violations.push_back("a completed step ran again: " + attempt.idempotency_key());
+      if (tx.query(kIsRecorded, {run, step}).front().integer(0) == 0) return;
+      if (holds_lease_(tx)) effects_.violations.push_back("a completed step ran again: " + attempt.idempotency_key());
     });
   }
   if (world_.chance(0.1)) throw base::Error(base::ErrorClass::transient, "LOST_REQUEST", "before the effect");

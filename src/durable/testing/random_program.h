@@ -2,6 +2,7 @@
 // A workflow that does something else for every seed, and the world in which its effects are counted: what it should
 // have done can be computed and compared.
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -37,7 +38,9 @@ class RandomProgram {
  public:
   static constexpr std::string_view kType = "test.random-program";
   static std::vector<std::string> outline() { return {}; }
-  RandomProgram(SimulatedWorld& world, Effects& effects) : world_(world), effects_(effects) {}
+  // `holds_lease`: whether the process that runs it has not been evicted, as the store knows it.
+  RandomProgram(SimulatedWorld& world, Effects& effects, std::function<bool(store::Transaction&)> holds_lease)
+      : world_(world), effects_(effects), holds_lease_(std::move(holds_lease)) {}
 
   Run<ProgramOutput> operator()(Context& run, ProgramInput input) const;
   void on_failure(store::Transaction& tx, const ProgramInput& input, const BadEnd& end) const;
@@ -48,6 +51,7 @@ class RandomProgram {
 
   SimulatedWorld& world_;
   Effects& effects_;
+  std::function<bool(store::Transaction&)> holds_lease_;
 };
 
 }  // namespace slipway::durable::testing

@@ -1,0 +1,176 @@
+#include "durable/membership.h"
+
+namespace slipway::durable {
+namespace {
+
+// Sharing the row's key is enough: beats do not change it, an eviction does.
+constexpr std::string_view kHoldSqlite = "SELECT 1 FROM replicas WHERE id = $1";
+constexpr std::string_view kHoldPostgres = "SELECT 1 FROM replicas WHERE id = $1 FOR KEY SHARE";
+
+void say_departed(store::Transaction& tx, const std::string& replica, Instant now) {
+  tx.execute("INSERT INTO departed_replicas (id, departed_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
+             {replica, now});
+}
+
+void depart_all_others(store::Transaction& tx, const std::string& self, Instant now) {
+  for (const auto& row : tx.query("DELETE FROM replicas WHERE id <> $1 RETURNING id", {self}))
+    say_departed(tx, row.text(0), now);
+}
+
+// What one look finds.
+struct View {
+  bool fenced = false;
+  std::map<std::string, std::int64_t> others;  // id → beat
+  std::vector<ReplicaId> departed;
+};
+
+View look_at(store::Transaction& tx, const std::string& self) {
+  View view;
+  for (const auto& row : tx.query("SELECT id, beat FROM replicas WHERE id <> $1", {self}))
+    view.others[row.text(0)] = row.integer(1);
+  for (const auto& row : tx.query("SELECT id FROM departed_replicas ORDER BY id"))
+    view.departed.emplace_back(row.text(0));
+  return view;
+}
+
+}  // namespace
+
+void hold_lease(store::Transaction& tx, const ReplicaId& replica) {
+  const auto sql = tx.dialect() == store::Dialect::postgres ? kHoldPostgres : kHoldSqlite;
+  if (tx.query(sql, {replica.str()}).empty())
+    throw base::Error(base::ErrorClass::transient, "REPLICA_FENCED",
+                      "this hub's lease has been taken by another replica; ask again");
+}
+
+Membership::Membership(store::Database& database, base::EventLoop& loop, const base::Clock& clock, LeaseOptions options,
+                       Events events)
+    : database_(database),
+      loop_(loop),
+      clock_(clock),
+      options_(std::move(options)),
+      events_(std::move(events)),
+      // One look less than the others need: what begins now is known to begin before they can evict us.
+      lease_(std::make_shared<Lease>(
+          clock, options_.sole ? Duration::max() : options_.beat_every * (options_.silent_looks_max - 1))),
+      alive_(std::make_shared<Membership*>(this)) {}
+
+Membership::~Membership() { loop_.cancel(timer_); }
+
+void Membership::join(ReplicaId id, std::function<void(std::exception_ptr)> done) {
+  loop_.cancel(std::exchange(timer_, 0));
+  self_ = std::move(id);
+  lease_->held_ = false;
+  others_.clear();
+  const auto asked_at = base::to_unix_ms(clock_.monotonic());
+  database_.write(
+      [self = self_, name = options_.name, sole = options_.sole, now = clock_.now()](store::Transaction& tx) {
+        tx.execute("INSERT INTO replicas (id, name, joined_at) VALUES ($1, $2, $3)", {self.str(), name, now});
+        if (sole) depart_all_others(tx, self.str(), now);
+      },
+      [this, alive = std::weak_ptr(alive_), &loop = loop_, asked_at, self = self_,
+       done = std::move(done)](std::exception_ptr failure) {
+        loop.post([this, alive, asked_at, self, done, failure] {
+          if (!alive.lock() || self != self_) return;
+          lease_->held_ = !failure;
+          lease_->confirmed_at_ = asked_at;
+          done(failure);
+          if (lease_->is_held()) look();
+        });
+      });
+}
+
+void Membership::leave(std::function<void(std::exception_ptr)> done) {
+  loop_.cancel(std::exchange(timer_, 0));
+  if (!lease_->held_.exchange(false)) return done(nullptr);
+  database_.write(
+      [self = self_, now = clock_.now()](store::Transaction& tx) {
+        if (tx.execute("DELETE FROM replicas WHERE id = $1", {self.str()}) > 0) say_departed(tx, self.str(), now);
+      },
+      [alive = std::weak_ptr(alive_), &loop = loop_, done = std::move(done)](std::exception_ptr failure) {
+        loop.post([alive, done, failure] {
+          if (alive.lock()) done(failure);
+        });
+      });
+}
+
+void Membership::look_now() {
+  if (!lease_->is_held()) return;
+  if (looking_) {
+    look_again_ = true;
+    return;
+  }
+  loop_.cancel(std::exchange(timer_, 0));
+  look();
+}
+
+void Membership::plan_look() {
+  if (!lease_->is_held()) return;
+  const Duration wait = std::exchange(look_again_, false) ? Duration(0) : options_.beat_every;
+  timer_ = loop_.post_at(clock_.now() + wait, [this] {
+    timer_ = 0;
+    look();
+  });
+}
+
+void Membership::look() {
+  looking_ = true;
+  const auto asked_at = base::to_unix_ms(clock_.monotonic());
+  auto view = std::make_shared<View>();
+  auto work = [view, self = self_, sole = options_.sole](store::Transaction& tx) {
+    if (!sole && tx.execute("UPDATE replicas SET beat = beat + 1 WHERE id = $1", {self.str()}) == 0) {
+      *view = {.fenced = true};
+    } else {
+      *view = look_at(tx, self.str());
+    }
+  };
+  auto done = [this, alive = std::weak_ptr(alive_), &loop = loop_, view, asked_at,
+               self = self_](std::exception_ptr failure) {
+    loop.post([this, alive, view, asked_at, self, failure] {
+      if (!alive.lock()) return;
+      looking_ = false;
+      if (!lease_->is_held() || self != self_) return;
+      if (!failure && view->fenced) {
+        lease_->held_ = false;
+        return events_.on_lost();
+      }
+      if (!failure) {
+        lease_->confirmed_at_ = asked_at;
+        watch(view->others);
+        events_.on_look(view->departed);
+      }
+      plan_look();
+    });
+  };
+  // Alone there is nobody to show life to: a laptop's disk may sleep.
+  options_.sole ? database_.read(std::move(work), std::move(done)) : database_.write(std::move(work), std::move(done));
+}
+
+void Membership::watch(const std::map<std::string, std::int64_t>& others) {
+  std::erase_if(others_, [&](const auto& seen) { return !others.contains(seen.first); });
+  for (const auto& [id, beat] : others) {
+    const auto [seen, is_new] = others_.try_emplace(id, Seen{.beat = beat});
+    if (is_new) continue;
+    if (std::exchange(seen->second.beat, beat) != beat) {
+      seen->second.silent_looks = 0;
+    } else if (++seen->second.silent_looks >= options_.silent_looks_max) {
+      seen->second.silent_looks = 0;
+      evict(id, beat);
+    }
+  }
+}
+
+void Membership::evict(const std::string& replica, std::int64_t beat) {
+  // Not together with our own beat: two that hold each other for dead must not wait for each other's rows.
+  database_.write(
+      [replica, beat, now = clock_.now()](store::Transaction& tx) {
+        if (tx.execute("DELETE FROM replicas WHERE id = $1 AND beat = $2", {replica, beat}) > 0)
+          say_departed(tx, replica, now);
+      },
+      [this, alive = std::weak_ptr(alive_), &loop = loop_](std::exception_ptr failure) {
+        loop.post([this, alive, failure] {
+          if (alive.lock() && !failure) look_now();
+        });
+      });
+}
+
+}  // namespace slipway::durable
