@@ -37,7 +37,7 @@ View look_at(store::Transaction& tx, const std::string& self) {
 
 void hold_lease(store::Transaction& tx, const ReplicaId& replica) {
   const auto sql = tx.dialect() == store::Dialect::postgres ? kHoldPostgres : kHoldSqlite;
-  if (tx.query(sql, {replica.str()}).empty())
+  if (tx.query_held(sql, {replica.str()}).empty())
     throw base::Error(base::ErrorClass::transient, "REPLICA_FENCED",
                       "this hub's lease has been taken by another replica; ask again");
 }

@@ -115,12 +115,16 @@ void claim(store::Transaction& tx, const Schedule& seen, const std::string& run)
                            .triggered_by = seen.id.str(),
                            .owner_id = "",
                            .input = json::Object{},
-                           .started_at = kNow});
+                           .started_at = kNow,
+                           .replica = base::ReplicaId("rep_1")});
 }
 
 void of_two_who_claim_one_turn_one_starts_a_run(store::Database& one, store::Database& other) {
   constexpr int kTurns = 50;
-  one.write_and_wait([&](store::Transaction& tx) { schedules::insert(tx, make("raced", kNow)); });
+  one.write_and_wait([&](store::Transaction& tx) {
+    tx.execute("INSERT INTO replicas (id, name, joined_at) VALUES ('rep_1', 'test', 0)");
+    schedules::insert(tx, make("raced", kNow));
+  });
   for (int turn = 0; turn < kTurns; ++turn) {
     std::optional<Schedule> seen;
     one.read_and_wait([&](store::Transaction& tx) { seen = schedules::find_by_name(tx, "raced"); });

@@ -17,7 +17,9 @@ constexpr Duration kLateAfter = 60s;
 
 constexpr std::string_view kResourceType = "schedule";
 
-bool is_store_trouble(const base::Error& error) { return error.code().starts_with("STORE_"); }
+bool is_store_trouble(const base::Error& error) {
+  return error.code().starts_with("STORE_") || error.code() == "REPLICA_FENCED";
+}
 
 // Whether a declared schedule is stored as it is declared.
 bool is_same(const ScheduleDefinition& a, const ScheduleDefinition& b) {

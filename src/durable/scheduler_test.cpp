@@ -36,8 +36,10 @@ struct Nap {
 
 // A hub: what a crash takes away.
 struct Replica {
-  Replica(SimulatedWorld& world, SimulatedWorld::Process& process, base::IdGenerator& ids, bool knows_nap = true)
-      : engine(process, process, process, world, world.random(), ids, EngineOptions{.evict_after = 1min}),
+  Replica(SimulatedWorld& world, SimulatedWorld::Process& process, base::IdGenerator& ids, bool sole,
+          bool knows_nap = true)
+      : engine(process, process, process, world, world.random(), ids,
+               {.evict_after = 1min, .wake_ahead = 30s, .lease = {.name = "test", .sole = sole, .beat_every = 5s}}),
         scheduler(process, process, world, ids, engine) {
     if (knows_nap) engine.add(make_workflow<Input, void>(std::make_shared<const Nap>()));
     scheduler.on_trouble([this](Scheduler::TroubleKind, const std::string& name, const std::string& what) {
@@ -57,10 +59,16 @@ class SchedulerTest : public ::testing::Test {
     process_.reset();
     process_ = world_.boot();
     for (int i = 0; i < replicas; ++i) {
-      replicas_.push_back(std::make_unique<Replica>(world_, *process_, ids_, knows_nap));
+      replicas_.push_back(std::make_unique<Replica>(world_, *process_, ids_, replicas == 1 && knows_nap, knows_nap));
       for (const auto& definition : declared_) replicas_.back()->scheduler.declare(definition);
-      if (i == 0) replicas_[0]->engine.recover([](std::exception_ptr failure) { EXPECT_FALSE(failure); });
+      join(replicas_.back()->engine);
       replicas_[std::size_t(i)]->scheduler.start();
+    }
+  }
+
+  void join(Engine& engine) {
+    engine.join([](std::exception_ptr failure) { EXPECT_FALSE(failure); });
+    while (!engine.has_joined() && world_.step()) {
     }
   }
 
@@ -182,6 +190,7 @@ TEST_F(SchedulerTest, TheDatabaseItselfRefusesASecondStartOfATime) {
 TEST_F(SchedulerTest, ACrashBetweenTheClaimAndTheLaunchLosesNothing) {
   boot();
   const auto id = add({.cron = "* * * * *"});
+  pass(1s);
   world_.faults().crash_after_commit = 1.0;  // the first commit is that of the start
   EXPECT_THROW(pass(2min), Crash);
   world_.faults() = {};
@@ -285,7 +294,8 @@ TEST_F(SchedulerTest, WhatCannotBeReadOrStartedSaysSoAndHoldsUpNobody) {
 
 TEST_F(SchedulerTest, AReplicaThatDoesNotKnowTheWorkflowLeavesTheTimeToOthers) {
   boot(1, false);
-  replicas_.push_back(std::make_unique<Replica>(world_, *process_, ids_, true));
+  replicas_.push_back(std::make_unique<Replica>(world_, *process_, ids_, false));
+  join(replicas_.back()->engine);
   replicas_.back()->scheduler.start();
   const auto id = add({.cron = "* * * * *"});
   pass(3min);
@@ -355,15 +365,12 @@ class SimulationOfSchedules {
 
   std::string run() {
     const Instant end = world_.now() + 10min;
-    for (int life = 0; world_.now() < end || life < 3; ++life) {
-      if (life > 100 || world_.now() >= end) world_.faults() = {};
-      try {
-        live(std::max(end, world_.now() + 5min));
-      } catch (const Crash&) {
-      }
-      replicas_.clear();
-      process_.reset();
+    for (int life = 0; world_.now() < end; ++life) {
+      if (life > 100) world_.faults() = {};
+      live_until_crash(end);
     }
+    world_.faults() = {};
+    live_until_crash(world_.now() + 5min);  // long enough to take over what the dead left
     world_.disk().rollback();
     check();
     return violations_;
@@ -384,18 +391,27 @@ class SimulationOfSchedules {
     world_.disk().write([&](store::Transaction& tx) { schedules::insert(tx, schedule); });
   }
 
+  void live_until_crash(Instant end) {
+    try {
+      live(end);
+    } catch (const Crash&) {
+    }
+    replicas_.clear();
+    process_.reset();
+  }
+
   void live(Instant end) {
     process_ = world_.boot();
-    for (int i = 0; i < 2; ++i) replicas_.push_back(std::make_unique<Replica>(world_, *process_, ids_));
-    recover();
+    for (int i = 0; i < 2; ++i) replicas_.push_back(std::make_unique<Replica>(world_, *process_, ids_, false));
+    for (auto& replica : replicas_) join(replica->engine);
     for (auto& replica : replicas_) replica->scheduler.start();
     while (world_.now() < end && world_.step(*process_)) {
     }
   }
 
-  void recover() {
-    replicas_.front()->engine.recover([this](std::exception_ptr failure) {
-      if (failure) process_->post_at(world_.now() + 100ms, [this] { recover(); });
+  void join(Engine& engine) {
+    engine.join([this, &engine](std::exception_ptr failure) {
+      if (failure) process_->post_at(world_.now() + 100ms, [this, &engine] { join(engine); });
     });
   }
 
@@ -430,7 +446,8 @@ class SimulationOfSchedules {
       const auto& newer = rows[i];
       const auto& older = rows[i + 1];
       if (older.status == RunStatus::running && newer.record.started_at + 2min < world_.now())
-        fail(name + ": a run never ended");
+        fail(name + ": a run never ended: " + older.record.id.str() + " of '" + older.record.replica.str() + "' " +
+             older.parked_reason.value_or(""));
     }
     if (schedule.definition.overlap == Overlap::allow) return;
     std::int64_t at_work = 0;
