@@ -109,6 +109,7 @@ void GroupWriter::settle() {
   const CommitResult result = session_->commit();
   if (result.outcome == CommitOutcome::unknown) session_.reset();
   if (result.failure) std::rethrow_exception(result.failure);
+  session_->make_durable();
 
   InDoubt settled = std::move(*in_doubt_);
   in_doubt_.reset();
@@ -203,7 +204,7 @@ void GroupWriter::conclude(Group group, CommitResult result) {
     return;
   }
   session_.reset();
-  if (!group.empty()) in_doubt_ = InDoubt{std::move(group), sequence_};
+  in_doubt_ = InDoubt{std::move(group), sequence_};
   failed(result.failure);
 }
 

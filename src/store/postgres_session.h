@@ -25,6 +25,8 @@ class PostgresSession final : public Session {
   void rollback_to() override;
   CommitResult commit() noexcept override;
   void rollback() noexcept override { connection_.rollback(); }
+  // A server that fails to sync starts anew from what it has on the disk.
+  void make_durable() override {}
   Transaction& transaction() override { return connection_; }
   bool doomed() const override { return connection_.doomed(); }
   bool lost() const override { return connection_.lost(); }

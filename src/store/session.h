@@ -38,6 +38,10 @@ class Session {
   virtual CommitResult commit() noexcept = 0;
   virtual void rollback() noexcept = 0;
 
+  // Between transactions, after a COMMIT whose outcome was unknown: makes sure that what can be read now also survives
+  // a power cut. A kernel that failed to sync may forget what it should have written, and yet show it.
+  virtual void make_durable() = 0;
+
   // Valid as long as the session; to be used only between begin and commit.
   virtual Transaction& transaction() = 0;
 

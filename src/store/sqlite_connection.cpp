@@ -161,6 +161,12 @@ void SqliteConnection::run_script(const std::string& sql) {
   if (code != SQLITE_OK) fail(code, sql);
 }
 
+void SqliteConnection::start_log_over() {
+  query("SELECT count(*) FROM sqlite_schema");  // a connection that has read nothing does not know that there is a log
+  const int code = sqlite3_wal_checkpoint_v2(database_, "main", SQLITE_CHECKPOINT_RESTART, nullptr, nullptr);
+  if (code != SQLITE_OK) fail(code, "checkpoint");
+}
+
 void SqliteConnection::set_busy_timeout(base::Duration timeout) {
   busy_timeout_ = timeout;
   sqlite3_busy_timeout(database_, int(timeout.count()));

@@ -35,6 +35,9 @@ class SqliteConnection final : public Transaction {
   // How long a statement waits for another connection's lock before STORE_BUSY.
   void set_busy_timeout(base::Duration timeout);
   base::Duration busy_timeout() const { return busy_timeout_; }
+  // Moves all of the log into the database file, and has the next write begin the log anew. Throws STORE_BUSY while
+  // somebody still reads what stands in it.
+  void start_log_over();
   bool in_transaction() const;
   // SQLite's extended code of the last failure.
   int failure_code() const { return failure_code_; }

@@ -55,10 +55,20 @@ class SqliteDatabase final : public Database {
   static bool prepare(const std::string& path) {
     create_private(path);
     SqliteConnection connection(path, SqliteMode::write);
+    start_log_over(connection);
     SqliteMigrationSession session(connection);
     migrate(session, embedded_migrations());
     forget_old_markers(connection);
     return true;
+  }
+
+  // The last process may have died of a sync that failed: see Session::make_durable.
+  static void start_log_over(SqliteConnection& connection) {
+    try {
+      connection.start_log_over();
+    } catch (const base::Error& error) {
+      if (error.code() != "STORE_BUSY") throw;  // somebody makes a backup: no reason not to start
+    }
   }
 
   std::unique_ptr<Session> connect(Patience patience) {

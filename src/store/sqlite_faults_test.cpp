@@ -207,5 +207,35 @@ TEST_F(SqliteFaults, APowerCutAtAnySyncLosesNothingThatWasAcknowledged) {
   }
 }
 
+// The kernel forgets what it could not sync, and the next sync of the same file succeeds.
+TEST_F(SqliteFaults, WhatIsAcknowledgedAfterAFailedSyncSurvivesAPowerCut) {
+  FaultDisk disk;
+  base::SeededRandom random{1};
+  for (const bool lasting : {false, true})
+    for (std::int64_t nth = 1;; ++nth) {
+      SCOPED_TRACE((lasting ? "from sync " : "sync ") + std::to_string(nth));
+      const std::string file = fresh();
+      Story story;
+      Outcomes outcomes;
+      bool struck = false;
+      {
+        const auto database = open_sqlite(file);
+        disk.plan({Trouble::failed_sync, nth, lasting});
+        write_groups(*database, 0, outcomes);
+        struck = disk.has_struck();
+        disk.heal();
+        outcomes.wait();
+        write(*database, 1'000, outcomes);
+        note(outcomes, story);
+        disk.cut_power();
+      }
+      disk.heal();
+      disk.restore(random);
+      check(story, stored_in(file));
+      remove(file);
+      if (!struck || HasFailure()) break;
+    }
+}
+
 }  // namespace
 }  // namespace slipway::store

@@ -30,6 +30,7 @@ class SqliteSession final : public Session {
   void rollback_to() override;
   CommitResult commit() noexcept override;
   void rollback() noexcept override;
+  void make_durable() override { connection_->start_log_over(); }
   Transaction& transaction() override { return *connection_; }
   bool doomed() const override { return lost() || !connection_->in_transaction(); }
   bool lost() const override { return lost_ || connection_->is_broken(); }

@@ -72,7 +72,10 @@ int xTruncate(sqlite3_file* file, sqlite3_int64 size) {
 }
 
 int xSync(sqlite3_file* file, int) {
-  if (disk(file).strikes(FaultDisk::Kind::sync)) return SQLITE_IOERR_FSYNC;
+  if (disk(file).strikes(FaultDisk::Kind::sync)) {
+    if (disk(file).trouble() == Trouble::failed_sync) disk(file).note_failed_sync(path(file));
+    return SQLITE_IOERR_FSYNC;
+  }
   disk(file).note_sync(path(file));  // the kernel lives on: it need not sync
   return SQLITE_OK;
 }
@@ -185,6 +188,12 @@ void FaultDisk::heal() {
   plan_.lasting = false;
 }
 
+void FaultDisk::cut_power() {
+  const std::lock_guard lock(mutex_);
+  plan_ = {.trouble = Trouble::power_cut, .nth = 1};
+  struck_ = true;
+}
+
 bool FaultDisk::has_struck() const {
   const std::lock_guard lock(mutex_);
   return struck_;
@@ -230,6 +239,12 @@ void FaultDisk::note_sync(const std::string& path) {
   const std::lock_guard lock(mutex_);
   File& file = files_[path];
   for (const Change& change : std::exchange(file.since, {})) apply(file.synced, change);
+}
+
+// As Linux does: the pages are clean from then on.
+void FaultDisk::note_failed_sync(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  files_[path].since.clear();
 }
 
 void FaultDisk::note_delete(const std::string& path) {

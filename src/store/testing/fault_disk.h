@@ -25,7 +25,7 @@ enum class Trouble {
   io_error,     // of any call, each with the error that it would have
   disk_full,    // of a write
   short_write,  // the first half is written, then an error
-  failed_sync,  // what was written may be on the disk or not
+  failed_sync,  // and what was written since the last one is never on the disk, though it can be read
   power_cut,    // at a sync: it and all after it fails, and what was not synced may be gone
 };
 
@@ -44,6 +44,7 @@ class FaultDisk {
 
   void plan(Plan plan);  // counting starts here
   void heal();           // no call fails any more
+  void cut_power();      // now
   bool has_struck() const;
   // How many calls there were, since the plan, that its trouble can befall.
   std::int64_t calls() const;
@@ -62,6 +63,7 @@ class FaultDisk {
   void note_write(const std::string& path, std::int64_t offset, const void* data, std::size_t size);
   void note_truncate(const std::string& path, std::int64_t size);
   void note_sync(const std::string& path);
+  void note_failed_sync(const std::string& path);
   void note_delete(const std::string& path);
 
  private:

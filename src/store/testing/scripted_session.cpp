@@ -22,6 +22,7 @@ class ScriptedSession final : public Session, public Transaction {
   void release() override {}
   void rollback_to() override { pending_.resize(savepoint_); }
   void rollback() noexcept override { pending_.clear(); }
+  void make_durable() override {}
   Transaction& transaction() override { return *this; }
   bool doomed() const override { return doomed_ || lost_; }
   bool lost() const override { return lost_; }
