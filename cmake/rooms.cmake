@@ -72,7 +72,7 @@ function(slipway_room name)
   list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
   set(testing ${sources})
   list(FILTER testing INCLUDE REGEX "/testing/.*\\.cpp$")
-  list(FILTER testing EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER testing EXCLUDE REGEX "(_test|_main)\\.cpp$")
   list(FILTER sources EXCLUDE REGEX "(_test\\.cpp|_main\\.cpp|/testing/.*\\.cpp)$")
   if(NOT sources)  # headers only
     add_library(slipway_${target} INTERFACE)

@@ -1,0 +1,313 @@
+#include "durable/testing/simulation.h"
+
+#include <algorithm>
+#include <ostream>
+
+#include "base/digest.h"
+#include "durable/engine.h"
+#include "durable/journal.h"
+#include "durable/testing/random_program.h"
+
+namespace slipway::durable::testing {
+namespace {
+
+constexpr int kRuns = 8;
+constexpr int kCrashesMax = 25;                    // then the faults stop, and everything must come to its end
+constexpr int kStepsMax = 2'000'000;               // more is a livelock
+constexpr auto kPatience = std::chrono::hours(6);  // simulated; the longest program sleeps for some minutes
+
+// One hub: a process that dies and is started again, and the engine in it.
+struct Replica {
+  std::unique_ptr<SimulatedWorld::Process> process;
+  std::unique_ptr<Engine> engine;
+  base::ReplicaId id;
+};
+
+class Simulation {
+ public:
+  Simulation(std::uint64_t seed, std::ostream* trace) : world_(seed), liveness_(seed % 3 == 0), trace_(trace) {
+    result_.seed = seed;
+    world_.disk().write([](store::Transaction& tx) {
+      tx.execute("CREATE TABLE test_counts (run_id TEXT, i BIGINT)");
+      tx.execute("CREATE TABLE test_bad_ends (run_id TEXT, status TEXT)");
+    });
+    auto& random = world_.random();
+    world_.faults() = {.crash_before_commit = 0.03 * random.fraction(),
+                       .crash_after_commit = 0.03 * random.fraction(),
+                       .write_fails = 0.1 * random.fraction(),
+                       .read_fails = 0.1 * random.fraction(),
+                       .crash_anywhere = 0.005 * random.fraction(),
+                       .pause = world_.chance(0.5) ? 0.005 * random.fraction() : 0,
+                       .bell_lost = world_.chance(0.5) ? random.fraction() : 0,
+                       .clock_jump = world_.chance(0.3) ? 0.01 * random.fraction() : 0};
+    replicas_.resize(1 + random.below(3));
+    world_.on_commit([this](SimulatedWorld::Process& process) { check_commit(process); });
+  }
+
+  SimulationResult run() {
+    for (std::size_t i = 0; i < replicas_.size(); ++i) boot(i);
+    for (int i = 0; i < kRuns; ++i) plan_ask();
+    const auto began = world_.now();
+    std::int64_t steps = 0;
+    while (effects_.violations.empty() && !is_settled(steps)) {
+      if (++steps > kStepsMax || world_.now() - began > kPatience) {
+        fail("it never ends: " + unfinished());
+        break;
+      }
+      step();
+    }
+    for (auto& replica : replicas_) stop(replica);
+    if (effects_.violations.empty()) check();
+    for (const auto& violation : effects_.violations) result_.violations += violation + "\n";
+    result_.crashes = crashes_;
+    result_.events = last_event_;
+    result_.runs = std::int64_t(acknowledged_.size());
+    result_.digest = digest();
+    return result_;
+  }
+
+ private:
+  void step() {
+    try {
+      world_.step();
+    } catch (const Crash&) {
+      const auto dead = std::ranges::find_if(
+          replicas_, [&](const Replica& replica) { return replica.process.get() == world_.current(); });
+      tell(world_.current(), "dies");
+      stop(*dead);
+      world_.disk().rollback();
+      if (++crashes_ == kCrashesMax) heal();
+      const auto index = std::size_t(dead - replicas_.begin());
+      if (!abandoned_.contains(index))
+        world_.at(world_.now() + Duration(std::int64_t(world_.random().below(6'000))), [this, index] { boot(index); });
+    }
+  }
+
+  // The faults end. For liveness, all replicas but one stay as they are now for ever: dead, or standing still.
+  void heal() {
+    tell(nullptr, liveness_ ? "the faults end, and all replicas but one stand still for ever" : "the faults end");
+    world_.faults() = {};
+    if (!liveness_) return;
+    const auto survivor = world_.random().below(replicas_.size());
+    for (std::size_t i = 0; i < replicas_.size(); ++i) {
+      if (i == survivor) continue;
+      abandoned_.insert(i);
+      if (replicas_[i].process) replicas_[i].process->pause_until(base::from_unix_ms(253'402'300'799'000));
+    }
+  }
+
+  void stop(Replica& replica) {
+    if (replica.engine) {
+      const auto statistics = replica.engine->statistics();
+      result_.lost_leases += std::int64_t(statistics.lost_leases);
+      result_.taken_over += std::int64_t(statistics.taken_over);
+      if (statistics.repaired > 0) fail("the sweep had to repair something");
+    }
+    replica.engine.reset();
+    replica.process.reset();
+  }
+
+  void boot(std::size_t index) {
+    Replica& replica = replicas_[index];
+    if (replica.process || abandoned_.contains(index)) return;
+    replica.process = world_.boot();
+    auto& process = *replica.process;
+    tell(&process, "is started");
+    if (world_.faults().clock_jump > 0)
+      process.set_skew(Duration(std::int64_t(world_.random().below(20'000)) - 10'000));
+    replica.engine =
+        std::make_unique<Engine>(process, process, process, process, world_.random(), ids_,
+                                 EngineOptions{.cancel_grace = Duration(500),
+                                               .evict_after = Duration(3'000),
+                                               .lease = {.name = "hub-" + std::to_string(index), .sole = false}});
+    auto* engine = replica.engine.get();
+    engine->add(make_workflow<ProgramInput, ProgramOutput>(
+        std::make_shared<const RandomProgram>(world_, effects_, [engine](store::Transaction& tx) {
+          return !tx.query("SELECT 1 FROM replicas WHERE id = $1", {engine->replica().str()}).empty();
+        })));
+    engine->on_notice([this, &process](const std::string& text) { tell(&process, text); });
+    join(index, engine);
+  }
+
+  void join(std::size_t index, Engine* engine) {
+    engine->join([this, index, engine](std::exception_ptr failure) {
+      auto& process = *replicas_[index].process;
+      if (failure) process.post_at(process.now() + Duration(100), [this, index, engine] { join(index, engine); });
+    });
+  }
+
+  Replica* any_joined() {
+    std::vector<Replica*> able;
+    for (auto& replica : replicas_)
+      if (replica.engine && replica.engine->has_joined()) able.push_back(&replica);
+    return able.empty() ? nullptr : able[world_.random().below(able.size())];
+  }
+
+  void plan_ask() {
+    world_.at(world_.now() + Duration(std::int64_t(world_.random().below(20'000))), [this] { ask(); });
+  }
+
+  // As a caller does: run and record in one transaction, launch after it. A request that a crash swallowed is lost
+  // without harm, as nobody was told of it.
+  void ask() {
+    auto* replica = any_joined();
+    if (replica == nullptr) return plan_ask();
+    ++asked_;
+    ProgramInput input{std::int64_t(world_.random().below(1'000'000)), std::int64_t(world_.random().below(12))};
+    auto* engine = replica->engine.get();
+    auto record = engine->make_record({.type = std::string(RandomProgram::kType),
+                                       .resource_type = "test",
+                                       .resource_id = "r" + std::to_string(asked_),
+                                       .triggered_by = "usr_test",
+                                       .owner_id = "usr_test",
+                                       .input = json::to_value(input)});
+    replica->process->write([record](store::Transaction& tx) { journal::insert_run(tx, record); },
+                            [this, engine, record](std::exception_ptr failure) {
+                              if (failure) return;
+                              acknowledged_.insert(record.id.str());
+                              engine->launch(record);
+                              if (world_.chance(0.3)) plan_cancel(record.id);
+                            });
+  }
+
+  // Through any replica, whoever has the run.
+  void plan_cancel(const RunId& run) {
+    world_.at(world_.now() + Duration(std::int64_t(world_.random().below(10'000))), [this, run] {
+      auto* replica = any_joined();
+      if (replica == nullptr) return plan_cancel(run);
+      tell(replica->process.get(), "is asked to cancel " + run.str());
+      replica->engine->cancel(run, "usr_test", [](std::exception_ptr) {});
+    });
+  }
+
+  bool is_settled(std::int64_t steps) {
+    if (steps % 50 != 0 || asked_ < kRuns || world_.disk().in_transaction()) return false;
+    return unfinished().empty();
+  }
+
+  std::string unfinished() {
+    std::string names;
+    world_.disk().read([&](store::Transaction& tx) {
+      for (const auto& row :
+           tx.query("SELECT id, replica_id, wake_at, parked_reason FROM runs WHERE completed_at IS NULL"))
+        names += row.text(0) + " of " + row.text_or_null(1).value_or("nobody") + " " +
+                 row.text_or_null(3).value_or("") + "; ";
+    });
+    return names;
+  }
+
+  // After every commit of anybody.
+  void check_commit(SimulatedWorld::Process& process) {
+    ++result_.commits;
+    world_.disk().read([&](store::Transaction& tx) {
+      for (const auto& row : tx.query("SELECT id FROM runs WHERE completed_at IS NULL AND replica_id IS NULL AND "
+                                      "wake_at IS NULL AND parked_reason IS NULL"))
+        fail("nobody will ever wake " + row.text(0));
+      for (const auto& row : tx.query("SELECT id FROM runs WHERE completed_at IS NULL AND replica_id NOT IN "
+                                      "(SELECT id FROM replicas UNION SELECT id FROM departed_replicas)"))
+        fail("nobody will ever take over " + row.text(0));
+      const auto replica =
+          std::ranges::find_if(replicas_, [&](const Replica& r) { return r.process.get() == &process; });
+      for (const auto& row :
+           tx.query("SELECT e.rowid, e.run_id, r.replica_id, e.seq, e.type, e.step FROM run_events e JOIN runs r ON "
+                    "r.id = e.run_id WHERE e.rowid > $1",
+                    {last_event_})) {
+        last_event_ = std::max(last_event_, row.integer(0));
+        tell(&process,
+             "commits " + row.text(1) + " " + std::to_string(row.integer(3)) + " " + row.text(4) + " " + row.text(5));
+        const auto owner = row.text_or_null(2);
+        if (owner && replica != replicas_.end() && *owner != replica->engine->replica().str())
+          fail("a replica wrote the journal of another's run: " + row.text(1));
+      }
+    });
+  }
+
+  void fail(std::string violation) {
+    tell(nullptr, "VIOLATED: " + violation);
+    effects_.violations.push_back(std::move(violation));
+  }
+
+  void tell(const SimulatedWorld::Process* who, const std::string& what) {
+    if (trace_ == nullptr) return;
+    std::string name = "world";
+    for (std::size_t i = 0; i < replicas_.size(); ++i)
+      if (who != nullptr && replicas_[i].process.get() == who) name = "hub-" + std::to_string(i);
+    *trace_ << base::format_rfc3339(world_.now()).substr(11, 12) << "  " << name << "  " << what << "\n";
+  }
+
+  std::string digest() {
+    std::string all;
+    world_.disk().read([&](store::Transaction& tx) {
+      for (const auto& row : tx.query("SELECT run_id, seq, type, at, step, data FROM run_events ORDER BY run_id, seq"))
+        all += row.text(0) + std::to_string(row.integer(1)) + row.text(2) + std::to_string(row.integer(3)) +
+               row.text(4) + row.text(5);
+    });
+    return base::sha256_hex(all);
+  }
+
+  void check() {
+    world_.disk().read([&](store::Transaction& tx) {
+      for (const auto& run : acknowledged_) {
+        const auto row = journal::find(tx, RunId(run));
+        if (!row) {
+          fail("an acknowledged run is lost: " + run);
+          continue;
+        }
+        check_run(tx, *row);
+      }
+      for (const auto& row : tx.query("SELECT run_id, i FROM test_counts GROUP BY run_id, i HAVING COUNT(*) > 1"))
+        fail("a transaction was committed twice in " + row.text(0));
+    });
+  }
+
+  void check_run(store::Transaction& tx, const journal::Row& row) {
+    const std::string& id = row.record.id.str();
+    const auto events = journal::events(tx, row.record.id);
+    const RunState state = fold_all(events);
+    if (!state.is_final()) fail("a run never ended: " + id + " " + row.parked_reason.value_or(""));
+    if (state.status != row.status) fail("the row disagrees with the journal: " + id);
+    std::set<std::string> completed;
+    std::int64_t counts = 0;
+    for (const auto& event : events) {
+      if (event.type != EventType::step_completed) continue;
+      if (!completed.insert(event.step).second) fail("a step completed twice: " + id + "/" + event.step);
+      counts += event.step.starts_with("count") ? 1 : 0;
+    }
+    const auto rows = tx.query("SELECT COUNT(*) FROM test_counts WHERE run_id = $1", {id}).front().integer(0);
+    if (rows != counts) fail("transactions and their records differ: " + id);
+    const auto ends = tx.query("SELECT COUNT(*) FROM test_bad_ends WHERE run_id = $1", {id}).front().integer(0);
+    if (ends != (state.status == RunStatus::completed ? 0 : 1))
+      fail("the failure hook ran " + std::to_string(ends) + " times: " + id);
+    check_things(id, state);
+  }
+
+  void check_things(const std::string& id, const RunState& state) {
+    std::size_t things = 0;
+    for (const auto& thing : effects_.things) things += thing.starts_with(id + "/") ? 1 : 0;
+    std::size_t made = 0;
+    for (const auto& step : state.steps)
+      made += step.key.starts_with("make") && step.ended_as == StepStatus::completed ? 1 : 0;
+    if (state.status == RunStatus::completed && things != made) fail("things differ from what was recorded: " + id);
+    if (state.status != RunStatus::completed && !state.needs_attention && things != 0)
+      fail("something was left behind by " + id);
+  }
+
+  SimulatedWorld world_;
+  Effects effects_;
+  base::IdGenerator ids_{world_, world_.random()};
+  const bool liveness_;
+  std::ostream* trace_;
+  SimulationResult result_;
+  std::vector<Replica> replicas_;
+  std::set<std::size_t> abandoned_;
+  int asked_ = 0;
+  int crashes_ = 0;
+  std::int64_t last_event_ = 0;
+  std::set<std::string> acknowledged_;
+};
+
+}  // namespace
+
+SimulationResult simulate(std::uint64_t seed, std::ostream* trace) { return Simulation(seed, trace).run(); }
+
+}  // namespace slipway::durable::testing
