@@ -1,5 +1,6 @@
 #include "app/housekeeping.h"
 
+#include "durable/membership.h"
 #include "fleet/change_feed.h"
 #include "fleet/idempotency.h"
 #include "fleet/workspace.h"
@@ -28,6 +29,7 @@ net::Awaitable<void> Housekeeping::run() {
     co_await stopping_.wait_for(kPause);
     if (stopped_) co_return;
     co_await guarded("looking for dead machines", find_dead_machines());
+    co_await guarded("removing old runs", retention_.run(stopped_));
     if (round % kRoundsBetweenCleanings == 0) co_await guarded("forgetting what is old", forget_old());
   }
 }
@@ -47,13 +49,16 @@ net::Awaitable<void> Housekeeping::guarded(std::string_view what, net::Awaitable
 net::Awaitable<void> Housekeeping::find_dead_machines() {
   fleet::WorkspaceFilter filter{.name = {}, .status = WorkspaceStatus::READY, .after = {}, .limit = kPageSize};
   std::vector<fleet::Workspace> page;
+  bool alone = true;
   do {
     co_await api::read(hub_, [&](store::Transaction& tx) {
+      alone = durable::count_replicas(tx) <= 1;
       page = fleet::list(tx, fleet::Scope::everything("the hub looks after all machines"), filter);
     });
     for (const auto& workspace : page) {
       filter.after = workspace.id.str();
       if (workspace.run_id || hub_.agents.connected(workspace.id) || stopped_) continue;
+      if (!alone && hub_.workflows.provider_of(workspace).is_local()) continue;  // it may be on another hub's host
       co_await guarded("looking at a machine", look_at(workspace));
     }
   } while (std::int64_t(page.size()) == kPageSize);

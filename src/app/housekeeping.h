@@ -2,6 +2,7 @@
 // What the hub does by itself from time to time: finds machines that are not what is recorded, and forgets what is old.
 
 #include "api/call.h"
+#include "app/run_retention.h"
 #include "fleet/workspace.h"
 #include "net/asio.h"
 
@@ -9,7 +10,8 @@ namespace slipway::app {
 
 class Housekeeping {
  public:
-  explicit Housekeeping(api::Hub& hub) : hub_(hub), stopping_(hub.io) {}
+  Housekeeping(api::Hub& hub, RunRetention retention)
+      : hub_(hub), retention_(std::move(retention)), stopping_(hub.io) {}
   // Runs until `stop`; spawned by the owner. What fails is logged and tried again the next time.
   net::Awaitable<void> run();
   void stop();
@@ -21,6 +23,7 @@ class Housekeeping {
   net::Awaitable<void> forget_old();
 
   api::Hub& hub_;
+  RunRetention retention_;
   net::Signal stopping_;
   bool stopped_ = false;
 };

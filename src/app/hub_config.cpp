@@ -2,7 +2,16 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/time.h"
+
 namespace slipway::app {
+namespace {
+
+std::string is_duration(const std::string& text) {
+  return text == "0" || base::parse_duration(text) ? "" : "'" + text + "' is not a duration like 30d, 12h or 0";
+}
+
+}  // namespace
 
 void add_options(CLI::App& serve, HubConfig& config) {
   serve.set_config("--config", "", "read options from this file (TOML: port = 7070)")->envname("SLIPWAY_CONFIG");
@@ -28,6 +37,19 @@ void add_options(CLI::App& serve, HubConfig& config) {
       ->envname("SLIPWAY_SANDBOX_NETWORK")
       ->check(CLI::IsMember({"auto", "isolated", "host", "none"}))
       ->capture_default_str();
+  serve
+      .add_option("--keep-runs", config.keep_runs, "how long runs that ended are kept: 30d, 12h; 0 keeps them for ever")
+      ->envname("SLIPWAY_KEEP_RUNS")
+      ->check(is_duration)
+      ->capture_default_str();
+  serve.add_option("--keep-runs-max", config.keep_runs_max, "how many ended runs of one type are kept; 0 keeps all")
+      ->envname("SLIPWAY_KEEP_RUNS_MAX")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  serve
+      .add_option("--archive-runs", config.archive_runs,
+                  "folder in which runs are written, with their journals, before they are removed")
+      ->envname("SLIPWAY_ARCHIVE_RUNS");
   serve.add_option("--log-level", config.log_level, "debug, info, warning or error")
       ->envname("SLIPWAY_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))

@@ -1,6 +1,7 @@
 #pragma once
 // How a hub is set up: flags, environment, and a file, in this order of precedence.
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 
@@ -18,6 +19,9 @@ struct HubConfig {
   std::string public_url;       // what clients are told; empty: from address and port
   std::filesystem::path agent;  // the agent program; empty: slipway-agent beside this program
   std::string sandbox_network = "auto";
+  std::string keep_runs = "90d";         // since their end; 0: for ever
+  std::int64_t keep_runs_max = 100'000;  // of each type; 0: all
+  std::filesystem::path archive_runs;    // where they are written before; empty: nowhere
   std::string log_level = "info";
   std::string log_format = "text";
   bool open_metrics = false;

@@ -74,6 +74,12 @@ durable::EngineOptions engine_options(const store::Database& database) {
   return options;
 }
 
+durable::RetentionPolicy retention_policy(const HubConfig& config) {
+  return {.rule = {.keep = base::parse_duration(config.keep_runs).value_or(base::Duration(0)),
+                   .newest_max = config.keep_runs_max},
+          .of_type = {}};
+}
+
 providers::sandbox::Network sandbox_network(const std::string& name) {
   using providers::sandbox::Network;
   if (name == "isolated") return Network::isolated;
@@ -159,7 +165,7 @@ struct HubProcess::Impl {
   net::Server agent_server{
       io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
   HubMetrics hub_metrics{metrics, engine, *database, server, agents};
-  Housekeeping housekeeping{hub};
+  Housekeeping housekeeping{hub, RunRetention(hub, retention_policy(config), config.archive_runs)};
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
 };
 

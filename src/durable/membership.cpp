@@ -42,6 +42,10 @@ void hold_lease(store::Transaction& tx, const ReplicaId& replica) {
                       "this hub's lease has been taken by another replica; ask again");
 }
 
+std::int64_t count_replicas(store::Transaction& tx) {
+  return tx.query("SELECT COUNT(*) FROM replicas").front().integer(0);
+}
+
 Membership::Membership(store::Database& database, base::EventLoop& loop, const base::Clock& clock, LeaseOptions options,
                        Events events)
     : database_(database),

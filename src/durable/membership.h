@@ -36,6 +36,9 @@ struct LeaseOptions {
 // Throws REPLICA_FENCED (transient) unless the replica's lease stands; nobody can take it before this transaction ends.
 void hold_lease(store::Transaction& tx, const ReplicaId& replica);
 
+// Replicas that have a lease, or did a moment ago.
+std::int64_t count_replicas(store::Transaction& tx);
+
 // What may be asked of a lease from any thread, also when its engine is gone.
 class Lease {
  public:

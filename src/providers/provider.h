@@ -63,6 +63,8 @@ class Provider {
  public:
   virtual ~Provider() = default;
   virtual std::string_view name() const = 0;  // "sandbox"
+  // Its machines are on the hub's own host: another hub on the same database can say nothing of them.
+  virtual bool is_local() const { return false; }
   virtual std::vector<MachineType> machine_types() const = 0;
   virtual std::string default_zone() const = 0;
 

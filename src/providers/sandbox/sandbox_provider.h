@@ -40,6 +40,7 @@ class SandboxProvider final : public Provider {
   SandboxProvider(SandboxOptions options, const base::Clock& clock);
 
   std::string_view name() const override { return "sandbox"; }
+  bool is_local() const override { return true; }
   std::vector<MachineType> machine_types() const override { return options_.machine_types; }
   std::string default_zone() const override { return "local"; }
 
