@@ -26,11 +26,16 @@ using base::Duration;
 using base::Instant;
 using base::ReplicaId;
 
+inline constexpr Duration kBeatEvery{500};
+inline constexpr int kSilentLooksMax = 6;
+// Else who evicts a paused replica would wait for its locks.
+static_assert(store::kSilenceMax < kBeatEvery * kSilentLooksMax);
+
 struct LeaseOptions {
-  std::string name;          // for people: host and process
-  bool sole = false;         // nobody else can use this database: every other row is of a former life of ours
-  Duration beat_every{500};  // also how often the others are looked at
-  int silent_looks_max = 6;  // so a dead replica is known after three seconds to three and a half
+  std::string name;                  // for people: host and process
+  bool sole = false;                 // nobody else can use this database: every other row is of a former life of ours
+  Duration beat_every = kBeatEvery;  // also how often the others are looked at
+  int silent_looks_max = kSilentLooksMax;  // so a dead replica is known after three seconds to three and a half
 };
 
 // Throws REPLICA_FENCED (transient) unless the replica's lease stands; nobody can take it before this transaction ends.

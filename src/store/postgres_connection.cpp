@@ -50,7 +50,8 @@ void ignore_notice(void*, const pg_result*) {}
 pg_conn* connect_to_postgres(const std::string& url, const std::string& name, PostgresMode mode) {
   const std::string connect_seconds = std::to_string(kConnectTimeout.count() / 1000);
   const std::string unacknowledged_ms = std::to_string(kAnswerTimeout.count());
-  const char* const target = mode == PostgresMode::write ? "read-write" : "any";
+  // Of several servers the one that takes writes, also for reading: a standby may not have yet what was just committed.
+  const char* const target = mode == PostgresMode::write ? "read-write" : "primary";
   const char* const keys[] = {"connect_timeout",     "tcp_user_timeout",     "keepalives_idle",
                               "keepalives_interval", "target_session_attrs", "dbname",
                               "application_name",    "client_encoding",      nullptr};
@@ -75,8 +76,8 @@ PostgresConnection::PostgresConnection(const std::string& url, const std::string
     PQsetNoticeReceiver(connection_, ignore_notice, nullptr);
     require(PQsetnonblocking(connection_, 1) == 0);
     require(PQenterPipelineMode(connection_));
-    const std::string patience = std::to_string(kStatementTimeout.count());
-    run_script("SET statement_timeout = " + patience + "; SET idle_in_transaction_session_timeout = " + patience);
+    run_script("SET statement_timeout = " + std::to_string(kStatementTimeout.count()) +
+               "; SET idle_in_transaction_session_timeout = " + std::to_string(kSilenceMax.count()));
   } catch (...) {
     PQfinish(connection_);
     throw;

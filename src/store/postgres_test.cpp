@@ -121,6 +121,24 @@ TEST_F(PostgresTest, ACommitThatIsStoredButWasNotAnsweredIsNotRepeated) {
   EXPECT_EQ(database_->statistics().failed_groups, 1u);
 }
 
+// As a replica that is paused, or cut off, in the middle of a transaction: the others must get on.
+TEST_F(PostgresTest, ATransactionThatStandsStillLosesItsLocksAndIsRunAgain) {
+  open_store();
+  database_->write_and_wait([](Transaction& tx) { tx.execute("INSERT INTO events (number) VALUES (1)"); });
+  Gate locked, others_got_on;
+  const auto work = [&](Transaction& tx) {
+    tx.execute("UPDATE events SET number = number + 10");
+    locked.open();
+    others_got_on.wait();
+  };
+  database_->write(work, outcomes_.done(0));
+  locked.wait();
+  cluster_.run(url_, "UPDATE events SET number = number + 100");
+  others_got_on.open();
+  EXPECT_TRUE(outcomes_.succeeded(0));
+  EXPECT_EQ(stored(), std::vector<std::int64_t>{111});
+}
+
 TEST_F(PostgresTest, ACommitThatWasCutBeforeItWasStoredIsRunAgain) {
   open_store();
   database_->write_and_wait([](Transaction& tx) {

@@ -191,6 +191,9 @@ inline constexpr std::size_t kBellWordMax = 200;
 inline constexpr std::size_t kQueueMax = 50'000;
 // How many writes share one transaction at most: beyond it latency grows and throughput does not.
 inline constexpr std::size_t kGroupMax = 512;
+// For how long a transaction may stand still on our side before a server ends it: a process that is paused, or that
+// nobody can reach, must not hold its locks for longer than it takes others to see that it has gone.
+inline constexpr base::Duration kSilenceMax{2'000};
 
 // `url` is a file path for SQLite, or postgres://… Opens it, takes the migration lock, and brings the schema up to
 // date. Throws STORE_UNAVAILABLE, or MIGRATION_MISMATCH when an applied migration differs from ours or is unknown to
