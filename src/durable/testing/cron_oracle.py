@@ -1,4 +1,4 @@
-#!/ usr / bin / env python3
+#!/usr/bin/env python3
 """When a schedule comes, by croniter and Python's own time zones: an opinion that owes nothing to our code.
 
 Reads lines of ZONE TAB CRON TAB FROM TAB UNTIL (seconds since 1970) and prints for each the times after FROM and not
@@ -81,8 +81,9 @@ def main():
         times = (elapsed if hour.startswith("*") else fixed)(cron, zone, begin, until)
         try:
             print(*[int(at.timestamp()) for at in itertools.islice(times, TIMES_MAX)], flush=True)
-        except croniter
-.CroniterBadDateError : print("?", flush = True)
+        except croniter.CroniterBadDateError:
+            print("?", flush=True)
 
-                            if __name__
-    == "__main__" : main()
+
+if __name__ == "__main__":
+    main()
