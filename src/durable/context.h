@@ -11,11 +11,12 @@
 //   }
 //
 // The rules:
-//  - Everything that touches the world, the clock or chance happens inside a step. The body between the steps runs
-//    again from the top after a crash, and must then do the same with the same recorded results.
-//  - Steps are awaited where they are made, one after another. A name used twice counts: the second is `name#2`.
+//  - Everything that touches the world, the clock or chance happens inside a step, or is asked of `run`. The body
+//    between the steps runs again from the top after a crash, and must then do the same with the same recorded results.
+//  - Steps are awaited where they are made, one after another; what is to run side by side is a fan-out. A name used
+//    twice counts: the second is `name#2`.
 //  - A step's result must be describable as JSON (base/json.h); secrets do not belong in it.
-//  - A failed step throws base::Error into the body, and a cancelled run Cancelled; what leaves the body fails (or
+//  - A failed step throws base::Error into the body, and a stopped run Cancelled; what leaves the body fails (or
 //    cancels) the run, and its compensations run, newest first.
 //
 // The calls, where each one's function runs, and what to use it for:
@@ -24,190 +25,49 @@
 //  - transaction: inside the commit that records it, exactly once; changing records.
 //  - poll: as step, again and again, holding nothing in between; waiting for the world.
 //  - sleep: nowhere; waiting for time, from milliseconds to years.
+//  - signal: nowhere; waiting for somebody to say something.
+//  - child, start_child: another run, with a journal of its own; work that is of use by itself or that others may see.
+//  - for_each, children: many steps or children side by side.
+//  - now, uuid, random: at once, not awaited: the same again in every replay.
+//
+// Time. A step that may hang has a limit (Retry::attempt_timeout, heartbeat_timeout; read there what they ask of its
+// function); all its attempts together have Retry::time_max. A whole run has Workflow::timeout: when it is over, the
+// run is stopped as by a cancel, undone, and failed with TIMED_OUT. A step of hours says how far it is by
+// Attempt::heartbeat, and goes on from Attempt::last_heartbeat after a failure or a crash.
+//
+// Signals are buffered from the run's start, whatever the run is doing. Each is taken by one await of its name, in the
+// order of their coming; one whose key came before is the same one sent again. Waiting holds no thread and no memory.
+//
+// Children belong to their parent: it ends after them. When it is cancelled or fails, they are cancelled, and it undoes
+// its own steps after they have ended (OnParentStop::abandon and Child::detach let them go). A child's failure is
+// thrown where it is awaited; one that fails and is never awaited fails its parent.
+//
+// Fan-outs. Each item is a step named `name[3]`, with attempts and compensation of its own; after a crash those that
+// were recorded are not run again. The result has each item's value or failure, in the items' order; with fail_fast the
+// first failure is thrown instead. Item functions run at the same time on several threads.
+//
+// Changing the code under live runs. A replay that asks for something else than the journal has parks the run: it
+// waits, visibly, until it meets code that fits. So a change of the steps' order, names or kinds asks for its version
+// first:
+//
+//   if (run.version("check-quota-first", 1) >= 1) co_await run.step("check-quota", …);   // new runs
+//   co_await run.step("create-machine", …);                                              // all runs
+//
+// A run that comes there for the first time records the newest version and keeps it for ever; one whose journal shows
+// that it came by before the call existed gets 0. When no run of version 0 is left, `oldest` 1 says so (one that turns
+// up nevertheless parks) and the old branch can go, and later the call.
+//
+// Runs without end call continue_as_new now and then: the journal begins again, so that a replay stays short.
 
-#include <functional>
 #include <string>
-#include <type_traits>
 #include <utility>
 
+#include "durable/awaits.h"
 #include "durable/execution.h"
 #include "durable/operation.h"
 #include "durable/run.h"
 
 namespace slipway::durable {
-
-// What undoes a step: `undo("delete-machine", [name] { … })`. The function takes nothing, or the step's result, or an
-// Attempt&. With the result it runs only if the step completed; without, also if it was merely begun: it must be right
-// for a step that did nothing, all, or half. It captures by value: the workflow's locals are gone when it runs.
-template <class F>
-struct Undo {
-  std::string name;
-  F function;
-  Retry retry = retry::compensation();
-};
-template <class F>
-Undo<F> undo(std::string name, F function) {
-  return {std::move(name), std::move(function)};
-}
-struct NoUndo {};
-
-namespace detail {
-
-template <class F, class... Arguments>
-json::Value call_to_json(F& function, Arguments&... arguments) {
-  if constexpr (std::is_void_v<std::invoke_result_t<F&, Arguments&...>>) {
-    function(arguments...);
-    return nullptr;
-  } else {
-    return json::to_value(function(arguments...), json::Secrets::revealed);
-  }
-}
-
-// The result of a step's function, which may or may not want its Attempt.
-template <class F>
-using StepResult = typename std::conditional_t<std::is_invocable_v<F&, Attempt&>, std::invoke_result<F&, Attempt&>,
-                                               std::invoke_result<F&>>::type;
-
-template <class T>
-T decode(const json::Value& value) {
-  if constexpr (!std::is_void_v<T>) return json::from_value<T>(value, json::Mode::lenient);
-}
-
-// The awaitable of every call: answers from the journal, or suspends until the execution has an outcome.
-template <class T>
-class Await : public Operation {
- public:
-  Await(Execution& run, std::string name, StepKind kind) : Operation(std::move(name), kind), run_(run) {}
-  bool await_ready() {
-    run_.begin(*this);
-    on_begin();
-    return outcome.has_value();
-  }
-  void await_suspend(std::coroutine_handle<> waiting) {
-    waiter = waiting;
-    run_.suspend(*this);
-  }
-  T await_resume() {
-    const json::Value value = run_.take(*this);
-    on_result(value);
-    return decode<T>(value);
-  }
-
- protected:
-  virtual void on_begin() {}
-  virtual void on_result(const json::Value&) {}
-  Execution& run_;
-};
-
-template <class F, class U>
-class StepAwait final : public Await<StepResult<F>> {
- public:
-  using T = StepResult<F>;
-  StepAwait(Execution& run, std::string name, Retry retry, F function, U undo)
-      : Await<T>(run, std::move(name), StepKind::step), function_(std::move(function)), undo_(std::move(undo)) {
-    this->retry = retry;
-  }
-  std::optional<json::Value> perform(Attempt& attempt) override {
-    if constexpr (std::is_invocable_v<F&, Attempt&>) {
-      return call_to_json(function_, attempt);
-    } else {
-      return call_to_json(function_);
-    }
-  }
-
- private:
-  void on_begin() override {
-    if constexpr (requires(Attempt& a) { undo_.function(); } || requires(Attempt& a) { undo_.function(a); })
-      add([function = undo_.function](Attempt& attempt) mutable {
-        if constexpr (std::is_invocable_v<decltype(function)&, Attempt&>) {
-          function(attempt);
-        } else {
-          function();
-        }
-      });
-  }
-  void on_result(const json::Value& value) override {
-    if constexpr (
-        !std::is_same_v<U, NoUndo> && !requires(Attempt& a) { undo_.function(); } &&
-        !requires(Attempt& a) { undo_.function(a); })
-      add([function = undo_.function, result = decode<T>(value)](Attempt&) mutable { function(result); });
-  }
-  template <class Function>
-  void add(Function function) {
-    this->run_.add_compensation({this->key, undo_.name, undo_.retry, std::move(function)});
-  }
-
-  F function_;
-  [[no_unique_address]] U undo_;
-};
-
-template <class F>
-class TransactionAwait final : public Await<std::invoke_result_t<F&, store::Transaction&>> {
- public:
-  TransactionAwait(Execution& run, std::string name, F function)
-      : Await<std::invoke_result_t<F&, store::Transaction&>>(run, std::move(name), StepKind::transaction),
-        function_(std::move(function)) {
-    this->retry = retry::local();
-  }
-  json::Value perform_in(store::Transaction& tx) override { return call_to_json(function_, tx); }
-
- private:
-  F function_;
-};
-
-// A poll's function answers bool, or std::optional of what was found.
-template <class F>
-struct PollResult {
-  using type = void;
-};
-template <class F>
-  requires(!std::is_same_v<StepResult<F>, bool>)
-struct PollResult<F> {
-  using type = typename StepResult<F>::value_type;
-};
-
-template <class F>
-class PollAwait final : public Await<typename PollResult<F>::type> {
- public:
-  PollAwait(Execution& run, std::string name, Every every, F function)
-      : Await<typename PollResult<F>::type>(run, std::move(name), StepKind::poll), function_(std::move(function)) {
-    this->poll = every;
-  }
-  std::optional<json::Value> perform(Attempt& attempt) override {
-    auto found = look(attempt);
-    if (!found) return std::nullopt;
-    if constexpr (std::is_same_v<decltype(found), bool>) {
-      return json::Value(nullptr);
-    } else {
-      return json::to_value(*found, json::Secrets::revealed);
-    }
-  }
-
- private:
-  StepResult<F> look(Attempt& attempt) {
-    if constexpr (std::is_invocable_v<F&, Attempt&>) {
-      return function_(attempt);
-    } else {
-      return function_();
-    }
-  }
-  F function_;
-};
-
-template <class F>
-class ComputeAwait final : public Await<std::invoke_result_t<F&>> {
- public:
-  ComputeAwait(Execution& run, std::string name, F function)
-      : Await<std::invoke_result_t<F&>>(run, std::move(name), StepKind::compute), function_(std::move(function)) {}
-
- private:
-  void on_begin() override {
-    if (!this->outcome) this->run_.compute(*this, [this] { return call_to_json(function_); });
-  }
-  F function_;
-};
-
-}  // namespace detail
 
 class Context {
  public:
@@ -215,17 +75,19 @@ class Context {
   const RunId& id() const { return execution_.id(); }
   const std::string& triggered_by() const { return execution_.record().triggered_by; }
 
+  // ---- steps
+
   template <class F>
   auto step(std::string name, F function) {
-    return detail::StepAwait<F, NoUndo>(execution_, std::move(name), Retry{}, std::move(function), {});
+    return step(std::move(name), Retry{}, std::move(function));
   }
   template <class F>
   auto step(std::string name, Retry retry, F function) {
-    return detail::StepAwait<F, NoUndo>(execution_, std::move(name), retry, std::move(function), {});
+    return detail::StepAwait<F, NoUndo>(retry, std::move(function), NoUndo{}, execution_, std::move(name));
   }
   template <class F, class U>
   auto step(std::string name, Retry retry, F function, Undo<U> undo) {
-    return detail::StepAwait<F, Undo<U>>(execution_, std::move(name), retry, std::move(function), std::move(undo));
+    return detail::StepAwait<F, Undo<U>>(retry, std::move(function), std::move(undo), execution_, std::move(name));
   }
   template <class F>
   auto compute(std::string name, F function) {
@@ -235,6 +97,9 @@ class Context {
   auto transaction(std::string name, F function) {
     return detail::TransactionAwait<F>(execution_, std::move(name), std::move(function));
   }
+
+  // ---- waiting
+
   template <class F>
   auto poll(std::string name, Every every, F function) {
     return detail::PollAwait<F>(execution_, std::move(name), every, std::move(function));
@@ -244,8 +109,95 @@ class Context {
     await.sleep_for = duration;
     return await;
   }
+  // The next signal of that name: its payload as T, which may be void.
+  template <class T>
+  auto signal(std::string name) {
+    return detail::SignalAwait<T>(execution_, std::move(name));
+  }
+  // The same, or nothing when the time is over: std::optional<T>, and bool for void.
+  template <class T>
+  auto signal(std::string name, Within within) {
+    return detail::TimedSignalAwait<T>(execution_, std::move(name), within);
+  }
+
+  // ---- other runs
+
+  // Starts a run of that type and awaits its output.
+  template <class Output, class Input>
+  auto child(std::string name, std::string type, const Input& input, ChildOptions options = {}) {
+    return detail::ChildAwait<Output>(execution_, std::move(name), std::move(type), to_json(input), std::move(options));
+  }
+  // Only starts it. Not awaited itself: `auto machine = run.start_child<Machine>(…); …; co_await machine;`
+  template <class Output, class Input>
+  Child<Output> start_child(std::string name, std::string type, const Input& input, ChildOptions options = {}) {
+    auto& operation = execution_.keep(
+        std::make_unique<ChildOperation>(std::move(name), std::move(type), to_json(input), std::move(options)));
+    execution_.begin(operation);
+    if (!execution_.park_reason().empty()) throw Parked();
+    return Child<Output>(execution_, operation);
+  }
+
+  // ---- many at a time
+
+  // A step for each item: `function(item)` or `function(item, attempt)`. The result is std::vector<Item<R>>.
+  template <class E, class F>
+  auto for_each(std::string name, std::vector<E> items, Wide wide, Retry retry, F function) {
+    return detail::ForEachAwait<E, F, NoUndo>(execution_, std::move(name), std::move(items), wide, retry,
+                                              std::move(function), NoUndo{});
+  }
+  template <class E, class F, class U>
+  auto for_each(std::string name, std::vector<E> items, Wide wide, Retry retry, F function, Undo<U> undo) {
+    return detail::ForEachAwait<E, F, Undo<U>>(execution_, std::move(name), std::move(items), wide, retry,
+                                               std::move(function), std::move(undo));
+  }
+  // A child for each input. The result is std::vector<Item<Output>>.
+  template <class Output, class Input>
+  auto children(std::string name, std::string type, const std::vector<Input>& inputs, Wide wide,
+                ChildOptions options = {}) {
+    std::vector<json::Value> values;
+    values.reserve(inputs.size());
+    for (const auto& input : inputs) values.push_back(to_json(input));
+    return detail::ChildrenAwait<Output>(execution_, std::move(name), std::move(type), std::move(values), wide,
+                                         std::move(options));
+  }
+
+  // ---- recorded values
+
+  Instant now() {
+    return json::from_value<Instant>(
+        execution_.value("now", [this] { return json::to_value(execution_.services().clock.now()); }));
+  }
+  // RFC 9562, version 7. Not a secret.
+  std::string uuid() {
+    return json::from_value<std::string>(
+        execution_.value("uuid", [this] { return json::Value(execution_.services().ids.make_uuid()); }));
+  }
+  // Uniform in [0, 2^63).
+  std::int64_t random() {
+    return json::from_value<std::int64_t>(execution_.value(
+        "random", [this] { return json::Value(std::int64_t(execution_.services().random.next() >> 1)); }));
+  }
+
+  // ---- changes
+
+  // The version at which this run passes the change: `newest` if it is the first time, 0 if it came by before there was
+  // a choice. Parks the run if that is outside [oldest, newest].
+  std::int64_t version(const std::string& change, std::int64_t newest, std::int64_t oldest = 0) {
+    return execution_.version(change, newest, oldest);
+  }
+  // `co_return co_await run.continue_as_new<Output>(input)`: the same run from the top with another input and an empty
+  // journal. Signals that nobody awaited go with it; what was done stays done, and its compensations are forgotten. No
+  // child may be under way, except those that were let go.
+  template <class Output = void, class Input>
+  auto continue_as_new(const Input& input) {
+    return detail::ContinueAwait<Output>(execution_, to_json(input));
+  }
 
  private:
+  template <class Input>
+  static json::Value to_json(const Input& input) {
+    return json::to_value(input, json::Secrets::revealed);
+  }
   Execution& execution_;
 };
 

@@ -12,6 +12,9 @@ bool is_store_trouble(const base::Error& error) {
   return error.code().starts_with("STORE_") || error.code() == "REPLICA_FENCED";
 }
 
+// A run that only an input can move sleeps until one comes: its row waits for this time, and never sees it.
+constexpr Instant kUntilSomethingComes = base::from_unix_ms(253'402'300'799'000);  // the end of the year 9999
+
 bool any_awaited(const std::vector<Event>& events) {
   for (const auto& event : events)
     if (is_awaited(event.type)) return true;
@@ -120,6 +123,7 @@ void Engine::give_input(const LivePtr& live, std::move_only_function<void(Execut
     live->deferred.push_back(std::move(input));
     return;
   }
+  live->idle = false;
   input(*live->execution);
   advance(live);
 }
@@ -177,6 +181,7 @@ std::shared_ptr<Engine::Batch> Engine::make_batch(LivePtr live) {
   Execution& execution = *live->execution;
   auto batch = std::make_shared<Batch>();
   batch->pending = std::exchange(execution.pending(), {});
+  for (auto& child : batch->pending.starts) child.replica = membership_.self();
   batch->on_durable = std::exchange(live->on_durable, {});
   const RunState& state = execution.state();
   if (state.is_final()) {
@@ -188,6 +193,7 @@ std::shared_ptr<Engine::Batch> Engine::make_batch(LivePtr live) {
   if (execution.wish() == Wish::wake && !execution.attempt_under_way() &&
       execution.wake_at() - clock_.now() > options_.evict_after)
     batch->released_until = execution.wake_at();
+  if (execution.wish() == Wish::input && live->idle) batch->released_until = kUntilSomethingComes;
   batch->live = std::move(live);
   return batch;
 }
@@ -224,7 +230,7 @@ void Engine::Batch::write(store::Transaction& tx) const {
   mailbox::remove(tx, pending.consumed);
   if (released_until) journal::release(tx, execution.id(), *released_until);
   if (!ended) return;
-  if (bad_end && execution.workflow().on_failure) execution.workflow().on_failure(tx, record.input, *bad_end);
+  if (bad_end && execution.workflow().on_failure) execution.workflow().on_failure(tx, execution.input(), *bad_end);
   journal::set_ended(tx, execution.id(), *ended);
   if (!record.parent_id.empty()) mailbox::send(tx, child_ended(record, *ended));
 }
@@ -309,13 +315,16 @@ void Engine::fulfil(const LivePtr& live) {
   Execution& execution = *live->execution;
   switch (execution.wish()) {
     case Wish::attempt:
-      start_attempt(live);
+      start_attempts(live);
       break;
     case Wish::transaction:
       start_transaction(live);
       break;
     case Wish::wake:
       arm(live, execution.wake_at());
+      break;
+    case Wish::input:
+      release_when_idle(live);
       break;
     case Wish::nothing:
     case Wish::ended:  // dropped when its last event is durable
@@ -324,29 +333,36 @@ void Engine::fulfil(const LivePtr& live) {
   }
 }
 
-void Engine::start_attempt(const LivePtr& live) {
+void Engine::start_attempts(const LivePtr& live) {
   if (!membership_.lease()
-           ->is_sure()) {  // another replica may have the run by now: nothing begins outside before we know
+           ->is_sure()) {  // another replica may have the run by now: nothing begins outside until we know
     held_.push_back(live);
     return;
   }
+  Execution& execution = *live->execution;
+  while (execution.wish() == Wish::attempt) start_attempt(live);
+  if (execution.wish() == Wish::wake) arm(live, execution.wake_at());
+}
+
+void Engine::start_attempt(const LivePtr& live) {
   auto call = live->execution->take_attempt();
   ++counted_.attempts_under_way;
   auto returned = on_loop([this, live, id = call.id](std::optional<Outcome> outcome) {
     --counted_.attempts_under_way;
     if (shut_down_ || !is_current(live)) return;
-    loop_.cancel(std::exchange(live->announce_timer, 0));
     if (outcome && std::holds_alternative<base::Error>(*outcome)) ++counted_.failed_attempts;
-    give_input(live, [id, outcome = std::move(outcome)](Execution& execution) mutable {
+    give_input(live, [this, live, id, outcome = std::move(outcome)](Execution& execution) mutable {
       execution.on_attempt(id, std::move(outcome));
+      if (!execution.attempt_under_way()) loop_.cancel(std::exchange(live->announce_timer, 0));
     });
   });
-  live->announce_timer = loop_.post_at(clock_.now() + options_.announce_after, [this, weak = std::weak_ptr(live)] {
-    const auto live = weak.lock();
-    if (live == nullptr) return;
-    live->announce_timer = 0;
-    if (live->execution->attempt_under_way()) give_input(live, [](Execution& execution) { execution.announce(); });
-  });
+  if (live->announce_timer == 0)
+    live->announce_timer = loop_.post_at(clock_.now() + options_.announce_after, [this, weak = std::weak_ptr(live)] {
+      const auto live = weak.lock();
+      if (live == nullptr) return;
+      live->announce_timer = 0;
+      if (live->execution->attempt_under_way()) give_input(live, [](Execution& execution) { execution.announce(); });
+    });
   auto not_begun = on_loop([this, live, id = call.id] {
     --counted_.attempts_under_way;
     if (shut_down_ || !is_current(live)) return;
@@ -413,6 +429,15 @@ void Engine::arm(const LivePtr& live, Instant at) {
   live->wake_timer = loop_.post_at(at, [this, live] {
     live->wake_timer = 0;
     give_input(live, [](Execution& execution) { execution.on_wake(); });
+  });
+}
+
+void Engine::release_when_idle(const LivePtr& live) {
+  if (live->idle) return mark_dirty(live);
+  live->wake_timer = loop_.post_at(clock_.now() + options_.evict_after, [this, live] {
+    live->wake_timer = 0;
+    live->idle = true;
+    advance(live);
   });
 }
 

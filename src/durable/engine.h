@@ -131,7 +131,9 @@ class Engine {
   void tell(const Batch& batch);
   void restore(const std::shared_ptr<Batch>& batch);
   void fulfil(const LivePtr& live);
+  void start_attempts(const LivePtr& live);
   void start_attempt(const LivePtr& live);
+  void release_when_idle(const LivePtr& live);
   void start_transaction(const LivePtr& live);
   void on_transaction_written(const std::shared_ptr<Batch>& batch, std::exception_ptr failure);
   void arm(const LivePtr& live, Instant at);

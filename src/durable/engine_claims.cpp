@@ -191,8 +191,8 @@ void Engine::take_up(RunRecord record, RunState state) {
   const auto* workflow = find_workflow(record.type);
   if (workflow == nullptr) return park_unread(record.id, "this hub knows no workflow '" + record.type + "'");
   auto live = std::make_shared<Live>();
-  live->execution = std::make_unique<Execution>(std::move(record), *workflow, std::move(state), clock_, random_,
-                                                options_.cancel_grace);
+  live->execution = std::make_unique<Execution>(std::move(record), *workflow, std::move(state),
+                                                Services{clock_, random_, ids_, options_.cancel_grace});
   live_[live->id()] = live;
   live->execution->start();
   advance(live);

@@ -17,6 +17,7 @@ struct Engine::Live {
   bool writing = false;         // a write is on its way: later events wait, so that the journal keeps its order
   bool awaited_on_way = false;  // and the next wish waits for it
   bool in_transaction = false;  // the store's thread uses the execution's operation: inputs wait
+  bool idle = false;            // it has waited for nothing but an input for long enough: out of memory
   bool releasing = false;       // the write on its way gives the run away: inputs wait for whoever has it then
   std::unordered_set<std::int64_t> taken_inputs;  // letters that were read and not yet removed
   std::vector<Callback> on_durable;

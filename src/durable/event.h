@@ -18,12 +18,18 @@ using base::RunId;
 
 enum class EventType {
   run_started,
-  step_started,            // informs: an attempt began, a sleep or a poll set out (data: kind, wakeAt)
+  step_started,            // informs: an attempt began, or a wait set out (data: kind, wakeAt, items, width)
   attempt_failed,          // informs: it will be tried again (data: kind, attempt, error, retryAt)
-  step_completed,          // data: result, attempts, startedAt
+  step_heartbeat,          // informs: how far the attempt under way has come (data: kind, detail)
+  step_completed,          // data: kind, result, attempts, startedAt; of a signal, instead of result: signal, its event
   step_failed,             // data: error, attempts, startedAt. Thrown into the workflow
-  step_cancelled,          // the await ended because of a cancel. Thrown into the workflow
+  step_cancelled,          // the await ended because of a cancel or the run's time-out. Thrown into the workflow
+  value_recorded,          // what a replay must find again and is no step: a time, a random number, a version (value)
+  signal_received,         // data: name, key, payload, sender. Kept until it is awaited
+  child_started,           // data: child, workflow. The child is started in the same commit
   cancel_requested,        // data: by
+  run_timed_out,           // the time that its workflow allows is over: it is stopped, undone and failed
+  run_continued,           // the journal begins again: data: input, generation, startedAt, signals, signalKeys
   compensation_failing,    // informs: an attempt to undo failed (data: attempt, error, retryAt)
   compensation_completed,  // step is the name of the step that it undoes; data: name
   compensation_failed,     // given up: needs a person
@@ -31,8 +37,9 @@ enum class EventType {
   run_failed,              // data: error, step
   run_cancelled,
 };
-BOOST_DESCRIBE_ENUM(EventType, run_started, step_started, attempt_failed, step_completed, step_failed, step_cancelled,
-                    cancel_requested, compensation_failing, compensation_completed, compensation_failed, run_completed,
+BOOST_DESCRIBE_ENUM(EventType, run_started, step_started, attempt_failed, step_heartbeat, step_completed, step_failed,
+                    step_cancelled, value_recorded, signal_received, child_started, cancel_requested, run_timed_out,
+                    run_continued, compensation_failing, compensation_completed, compensation_failed, run_completed,
                     run_failed, run_cancelled)
 
 struct Event {

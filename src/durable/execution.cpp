@@ -1,3 +1,6 @@
+// What comes in, what goes out, and the run's clock. The rest of the class: execution_steps.cpp (one operation),
+// execution_together.cpp (fan-outs and children), execution_end.cpp (the end of the body, and undoing).
+
 #include "durable/execution.h"
 
 #include "durable/context.h"
@@ -5,11 +8,8 @@
 namespace slipway::durable {
 namespace {
 
-Outcome to_outcome(const StepState& step) {
-  if (step.ended_as == StepStatus::completed) return step.result;
-  if (step.ended_as == StepStatus::cancelled) return Cancelled();
-  return to_error(step.failure.value_or(Failure{}));
-}
+// A detail is recorded at most this often: enough to go on from, little enough not to fill the journal.
+constexpr Duration kBeatRecordedEvery{5'000};
 
 template <class T>
 void prepend_all(std::vector<T>& later, std::vector<T>&& earlier) {
@@ -25,400 +25,318 @@ void Pending::prepend(Pending&& earlier) {
   prepend_all(consumed, std::move(earlier.consumed));
 }
 
-Execution::Execution(RunRecord record, const Workflow& workflow, RunState recorded, const base::Clock& clock,
-                     base::Random& random, Duration cancel_grace)
+Execution::Execution(RunRecord record, const Workflow& workflow, RunState recorded, Services services)
     : record_(std::move(record)),
       workflow_(workflow),
       state_(std::move(recorded)),
-      clock_(clock),
-      random_(random),
-      cancel_grace_(cancel_grace),
+      services_(services),
       context_(std::make_unique<Context>(*this)) {
-  for (const auto& step : state_.steps) recorded_ += step.is_recorded() ? 1 : 0;
+  unasked_ = state_.steps.size();
+  for (const auto& [name, value] : state_.values) unasked_ += is_version(name) ? 0 : 1;
 }
 
-Execution::~Execution() { stop_.request_stop(); }
+Execution::~Execution() { request_stop(); }
+
+void Execution::request_stop() {
+  for (auto& lane : lanes_)
+    if (lane.operation != nullptr) lane.stop.request_stop();
+}
+
+bool Execution::attempt_under_way() const {
+  for (const auto& lane : lanes_)
+    if (lane.phase == Lane::Phase::attempt) return true;
+  return false;
+}
 
 // ---- inputs
 
 void Execution::start() {
   try {
-    body_ = workflow_.body(*context_, record_.input);
+    body_ = workflow_.body(*context_, input());
   } catch (const base::Error& error) {  // the input does not decode
-    finish(RunStatus::failed, error);
+    end_body({.status = RunStatus::failed, .output = nullptr, .error = error});
     return;
   }
   body_.start();
   after_body();
 }
 
+void Execution::begin_again() {
+  again_ = false;
+  body_ = {};
+  kept_.clear();
+  names_.clear();
+  value_names_.clear();
+  old_ways_.clear();
+  compensations_.clear();
+  failed_step_.clear();
+  start();
+}
+
 void Execution::on_wake() {
-  if (wish_ != Wish::wake) return;
-  if (running_attempt_ != 0) {  // the grace of a cancel is over: the attempt is left to itself, and its frame with it
-    running_attempt_ = 0;
-    forced_ = true;
-    append(EventType::step_cancelled, pending_->key, {{"forced", true}, {"kind", json::to_value(pending_->kind)}});
-    pending_ = nullptr;
-    finish(RunStatus::cancelled, Cancelled());
+  if (!park_reason_.empty() || state_.is_final()) return;
+  if (again_) return begin_again();
+  const auto now = services_.clock.now();
+  if (const auto at = deadline(); at && *at <= now) return on_deadline();
+  std::vector<std::int64_t> due;
+  for (const auto& lane : lanes_)
+    if (const auto at = lane.due(retry_of(lane)); at && *at <= now) due.push_back(lane.id);
+  for (const auto id : due)
+    if (Lane* lane = find_lane(id)) wake(*lane);  // an earlier one may have ended it
+}
+
+void Execution::wake(Lane& lane) {
+  if (lane.phase == Lane::Phase::attempt) return look_after(lane);
+  if (lane.phase != Lane::Phase::waiting) return;
+  lane.until.reset();
+  const auto kind = lane.operation != nullptr ? lane.operation->kind : StepKind::step;
+  if (kind == StepKind::sleep || kind == StepKind::signal) return complete(lane, json::Value(nullptr));
+  lane.phase = kind == StepKind::transaction ? Lane::Phase::wants_transaction : Lane::Phase::wants_attempt;
+}
+
+// An attempt under way has a time at which something is due.
+void Execution::look_after(Lane& lane) {
+  const auto now = services_.clock.now();
+  const Retry& retry = retry_of(lane);
+  if (lane.leave_at) {
+    if (lane.overdue.empty()) return force();
+    const auto overdue = base::Error(base::ErrorClass::transient, "TIMED_OUT", lane.overdue);
+    lane.attempt = 0;  // what it still returns is nobody's
+    return lane.operation == nullptr ? on_undo(lane, overdue) : on_step_error(lane, overdue);
+  }
+  if (const auto limit = lane.limit(retry); limit && *limit <= now) {
+    const bool silent = limit != lane.attempt_began_at + retry.attempt_timeout || retry.attempt_timeout.count() == 0;
+    lane.overdue = silent ? "the attempt gave no sign of life for " + base::format_duration(retry.heartbeat_timeout)
+                          : "the attempt took longer than " + base::format_duration(retry.attempt_timeout);
+    lane.leave_at = now + services_.grace;
+    lane.stop.request_stop();
     return;
   }
-  if (pending_ != nullptr && pending_->kind == StepKind::sleep) {
-    complete(*pending_, json::Value(nullptr));
-    return;
+  if (lane.look_at && *lane.look_at <= now) {
+    record_beat(lane);
+    lane.look_at = now + kBeatRecordedEvery;
   }
-  if (!ending_as_ && pending_->kind == StepKind::transaction) {
-    wish_ = Wish::transaction;
-    return;
-  }
-  want_attempt();
 }
 
 void Execution::on_input(const Input& input) {
+  if (!park_reason_.empty()) return;
   if (input.id != 0) pending_writes_.consumed.push_back(input.id);
+  if (state_.is_final()) return;
   switch (input.kind) {
     case InputKind::cancel:
       return on_cancel(input.sender);
     case InputKind::signal:
+      return on_signal(input);
     case InputKind::child_ended:
-      return;
+      return on_child_ended(input);
   }
 }
 
 void Execution::on_cancel(const std::string& by) {
-  if (state_.is_final() || state_.cancel_requested_at || park_reason_.size() > 0) return;
+  if (state_.cancel_requested_at) return;
   append(EventType::cancel_requested, "", {{"by", by}});
-  if (ending_as_ || pending_ == nullptr) return;  // already undoing: it goes on
-  if (running_attempt_ != 0) {
-    stop_.request_stop();
-    want_wake(clock_.now() + cancel_grace_);
+  if (!state_.timed_out_at && !ending_as_) interrupt();  // else it is being stopped or undone already
+}
+
+void Execution::on_deadline() {
+  append(EventType::run_timed_out, "", {});
+  interrupt();
+}
+
+// What waits ends as cancelled; what is under way is told to stop and has its grace.
+void Execution::interrupt() {
+  tell_children();
+  if (group_ != nullptr) {
+    FanOut& group = *group_;
+    close_group(group);
+    return go_on(group);
+  }
+  if (!lanes_.empty()) {
+    Lane& lane = lanes_.front();
+    if (lane.phase != Lane::Phase::attempt) return complete(lane, Cancelled());
+    lane.overdue.clear();
+    lane.leave_at = services_.clock.now() + services_.grace;
+    lane.stop.request_stop();
     return;
   }
-  complete(*pending_, Cancelled());
+  for (auto* child : children_)
+    if (child->waiter && !child->is_attached()) {
+      std::erase(children_, child);
+      record_outcome(*child, Cancelled(), nullptr);
+      return ended(*child);
+    }
+}
+
+void Execution::on_signal(const Input& input) {
+  if (state_.knows_signal(input.key)) return;
+  append(EventType::signal_received, "",
+         {{"name", input.name}, {"key", input.key}, {"payload", input.payload}, {"sender", input.sender}});
+  for (auto& lane : lanes_) {
+    if (lane.operation == nullptr || lane.operation->kind != StepKind::signal) continue;
+    Operation& operation = *lane.operation;
+    if (!take_signal(operation)) return;
+    close_lane(lane);
+    return ended(operation);
+  }
 }
 
 void Execution::on_poke() {
-  poked_ = running_attempt_ != 0;  // what that attempt saw may be older than the poke
-  if (wish_ == Wish::wake && running_attempt_ == 0 && pending_ != nullptr && pending_->kind == StepKind::poll)
-    want_attempt();
+  for (auto& lane : lanes_) {
+    if (lane.operation == nullptr || lane.operation->kind != StepKind::poll) continue;
+    if (lane.phase == Lane::Phase::waiting) lane.phase = Lane::Phase::wants_attempt;
+    lane.poked = lane.phase == Lane::Phase::attempt;  // what that attempt saw may be older than the poke
+  }
 }
 
 void Execution::announce() {
-  if (pending_ == nullptr || ending_as_ || !operation_started_at_) return;
-  const auto* step = state_.find(pending_->key);
-  if (step != nullptr && step->status == StepStatus::running) return;
-  append(EventType::step_started, pending_->key,
-         {{"kind", json::to_value(pending_->kind)}, {"startedAt", json::to_value(*operation_started_at_)}});
+  for (const auto& lane : lanes_) {
+    if (lane.phase != Lane::Phase::attempt || lane.operation == nullptr) continue;
+    const auto* step = state_.find(lane.operation->key);
+    if (step != nullptr && step->status == StepStatus::running) continue;
+    append(EventType::step_started, lane.operation->key,
+           {{"kind", json::to_value(lane.operation->kind)}, {"startedAt", json::to_value(*lane.started_at)}});
+  }
 }
 
 Execution::AttemptCall Execution::take_attempt() {
-  SLIPWAY_ASSERT(wish_ == Wish::attempt);
-  wish_ = Wish::nothing;
-  running_attempt_ = ++last_attempt_id_;
-  const bool undoing = ending_as_.has_value();
-  const std::string& step = undoing ? compensations_[compensations_left_ - 1].step : pending_->key;
-  Attempt attempt(record_.id.str() + "/" + step + (undoing ? "/undo" : ""), attempts_ + 1,
-                  undoing ? std::stop_token() : stop_.get_token());
-  auto guarded = [](auto&& function) -> std::optional<Outcome> {
-    try {
-      return function();
-    } catch (...) {
-      return base::as_error(std::current_exception());
-    }
-  };
-  AttemptCall call{.id = running_attempt_, .call = {}};
+  const auto lane = std::ranges::find(lanes_, Lane::Phase::wants_attempt, &Lane::phase);
+  SLIPWAY_ASSERT(lane != lanes_.end());
+  const bool undoing = lane->operation == nullptr;
+  const auto now = services_.clock.now();
+  const std::string& step = undoing ? compensations_[compensations_left_ - 1].step : lane->operation->key;
+  const auto* known = state_.find(step);
+  lane->phase = Lane::Phase::attempt;
+  lane->attempt = ++last_attempt_;
+  lane->attempt_began_at = now;
+  lane->stop = std::stop_source();
+  lane->pulse = std::make_shared<Pulse>(services_.clock);
+  lane->leave_at.reset();
+  lane->overdue.clear();
+  lane->look_at.reset();
+  if (!undoing && lane->operation->may_beat) lane->look_at = now + kBeatRecordedEvery;
+
+  // A later generation of an endless run has steps of the same names, and they are others.
+  const std::string generation = state_.generation > 1 ? "@" + std::to_string(state_.generation) : "";
+  Attempt attempt(record_.id.str() + generation + "/" + step + (undoing ? "/undo" : ""), lane->failed + 1,
+                  lane->stop.get_token(), lane->pulse, known != nullptr ? known->heartbeat : json::Value(nullptr));
+  Operation::Function function;
   if (undoing) {
-    call.call = [&undo = compensations_[compensations_left_ - 1].undo, attempt, guarded]() mutable {
-      return guarded([&]() -> std::optional<Outcome> {
-        undo(attempt);
-        return json::Value(nullptr);
-      });
+    function = [&undo = compensations_[compensations_left_ - 1].undo](Attempt& attempt) {
+      undo(attempt);
+      return json::Value(nullptr);
     };
+  } else if (lane->operation->retry.may_leave_behind()) {
+    function = lane->operation->perform_apart();
   } else {
-    call.call = [operation = pending_, attempt, guarded]() mutable {
-      return guarded([&]() -> std::optional<Outcome> {
-        auto result = operation->perform(attempt);
-        if (!result) return std::nullopt;
-        return std::move(*result);
-      });
-    };
+    function = [operation = lane->operation](Attempt& attempt) { return operation->perform(attempt); };
   }
-  return call;
+  return {.id = lane->attempt, .call = [function = std::move(function), attempt]() mutable -> std::optional<Outcome> {
+            try {
+              auto result = function(attempt);
+              if (!result) return std::nullopt;
+              return std::move(*result);
+            } catch (...) {
+              return base::as_error(std::current_exception());
+            }
+          }};
 }
 
 void Execution::on_attempt(std::int64_t id, std::optional<Outcome> outcome) {
-  if (id != running_attempt_) return;  // given up on before
-  running_attempt_ = 0;
-  if (ending_as_) {
-    on_undo(std::move(outcome));
-  } else if (pending_->kind == StepKind::poll) {
-    on_look(std::move(outcome));
+  const auto found = std::ranges::find(lanes_, id, &Lane::attempt);
+  if (found == lanes_.end()) return;  // given up on before
+  Lane& lane = *found;
+  lane.attempt = 0;
+  if (!lane.overdue.empty() && outcome && std::holds_alternative<base::Error>(*outcome))
+    outcome = base::Error(base::ErrorClass::transient, "TIMED_OUT", lane.overdue);  // however it said that it gave up
+  if (lane.operation == nullptr) {
+    on_undo(lane, std::move(outcome));
+  } else if (lane.operation->kind == StepKind::poll) {
+    on_look(lane, std::move(outcome));
   } else if (auto* error = std::get_if<base::Error>(&*outcome)) {
-    on_step_error(*error);
+    on_step_error(lane, *error);
   } else {
-    complete(*pending_, std::move(*outcome));
+    complete(lane, std::move(*outcome));
   }
 }
 
 void Execution::take_back_attempt(std::int64_t id) {
-  if (id != running_attempt_) return;
-  running_attempt_ = 0;
-  if (state_.cancel_requested_at && !ending_as_) return complete(*pending_, Cancelled());
-  want_attempt();
+  const auto lane = std::ranges::find(lanes_, id, &Lane::attempt);
+  if (lane == lanes_.end()) return;
+  lane->attempt = 0;
+  lane->phase = Lane::Phase::wants_attempt;
+  if (lane->operation != nullptr && state_.is_stopping()) complete(*lane, Cancelled());
 }
 
 Execution::TransactionCall Execution::take_transaction() {
-  SLIPWAY_ASSERT(wish_ == Wish::transaction);
-  wish_ = Wish::nothing;
+  const auto lane = std::ranges::find(lanes_, Lane::Phase::wants_transaction, &Lane::phase);
+  SLIPWAY_ASSERT(lane != lanes_.end());
+  lane->phase = Lane::Phase::transaction;
   Event completion{.seq = state_.last_seq + 1,
                    .type = EventType::step_completed,
-                   .at = clock_.now(),
-                   .step = pending_->key,
-                   .data = {{"kind", "transaction"}, {"attempts", attempts_ + 1}}};
-  return {.operation = pending_, .completion = std::move(completion)};
+                   .at = services_.clock.now(),
+                   .step = lane->operation->key,
+                   .data = {{"kind", "transaction"}, {"attempts", lane->failed + 1}}};
+  return {.operation = lane->operation, .completion = std::move(completion)};
 }
 
 void Execution::on_transaction(std::variant<Event, base::Error> committed) {
-  if (const auto* error = std::get_if<base::Error>(&committed)) {
-    on_step_error(*error);
-    return;
-  }
+  Lane& lane = *std::ranges::find(lanes_, Lane::Phase::transaction, &Lane::phase);
+  if (const auto* error = std::get_if<base::Error>(&committed)) return on_step_error(lane, *error);
   const Event& completion = std::get<Event>(committed);
   fold(state_, completion);
-  Operation& operation = *pending_;
+  Operation& operation = *lane.operation;
   operation.outcome = completion.data.at("result");
-  resume(operation);
+  close_lane(lane);
+  ended(operation);
 }
 
-// ---- for context.h
+void Execution::retry_transaction(Instant at) {
+  Lane& lane = *std::ranges::find(lanes_, Lane::Phase::transaction, &Lane::phase);
+  lane.phase = Lane::Phase::waiting;
+  lane.until = at;
+}
 
-void Execution::begin(Operation& operation) {
-  if (!park_reason_.empty()) return;
-  const int count = ++names_[operation.name];
-  operation.key = count == 1 ? operation.name : operation.name + "#" + std::to_string(count);
-  const auto* step = state_.find(operation.key);
-  if (step != nullptr && step->kind != operation.kind) return park("step '" + operation.key + "' was of another kind");
-  if (step != nullptr && step->is_recorded()) {
-    ++replayed_;
-    operation.outcome = to_outcome(*step);
-    return;
+// ---- outputs
+
+std::optional<Instant> Execution::deadline() const {
+  if (workflow_.timeout.count() <= 0 || state_.is_stopping() || ending_as_) return std::nullopt;
+  return state_.began_at + workflow_.timeout;
+}
+
+Wish Execution::wish() const {
+  if (!park_reason_.empty()) return Wish::parked;
+  if (state_.is_final()) return Wish::ended;
+  if (again_) return Wish::wake;
+  const auto limit = deadline();
+  bool any_due = limit.has_value();
+  bool any_under_way = false, any_wants = false;
+  for (const auto& lane : lanes_) {
+    if (lane.phase == Lane::Phase::transaction) return Wish::nothing;
+    if (limit && *limit <= services_.clock.now()) return Wish::wake;
+    if (lane.phase == Lane::Phase::wants_transaction) return Wish::transaction;
+    any_wants |= lane.phase == Lane::Phase::wants_attempt;
+    any_under_way |= lane.phase == Lane::Phase::attempt;
+    any_due |= lane.due(retry_of(lane)).has_value();
   }
-  if (replayed_ < recorded_) return park("step '" + operation.key + "' is asked for where the journal has others");
-  if (state_.cancel_requested_at) record_outcome(operation, Cancelled());
+  return any_wants ? Wish::attempt : any_due ? Wish::wake : any_under_way ? Wish::nothing : Wish::input;
 }
 
-void Execution::suspend(Operation& operation) {
-  if (!park_reason_.empty()) return;
-  pending_ = &operation;
-  const auto* step = state_.find(operation.key);
-  attempts_ = step != nullptr ? step->attempts : 0;
-  operation_started_at_ = step != nullptr && step->started_at ? step->started_at : clock_.now();
-  decide(operation);
+Instant Execution::wake_at() const {
+  if (again_) return services_.clock.now();
+  auto earliest = deadline();
+  for (const auto& lane : lanes_)
+    if (const auto at = lane.due(retry_of(lane)); at && (!earliest || *at < *earliest)) earliest = at;
+  return earliest.value_or(services_.clock.now());
 }
 
-json::Value Execution::take(Operation& operation) {
-  if (const auto* error = std::get_if<base::Error>(&*operation.outcome)) {
-    failed_step_ = operation.key;
-    if (error->code() == "CANCELLED") throw Cancelled();
-    throw *error;
-  }
-  return std::move(std::get<json::Value>(*operation.outcome));
-}
-
-void Execution::compute(Operation& operation, std::move_only_function<json::Value()> function) {
-  if (!park_reason_.empty()) return;
-  operation_started_at_.reset();
-  attempts_ = 0;
-  try {
-    record_outcome(operation, function());
-  } catch (...) {
-    record_outcome(operation, base::as_error(std::current_exception()));
-  }
-}
-
-void Execution::add_compensation(Compensation compensation) { compensations_.push_back(std::move(compensation)); }
-
-// ---- decisions
-
-// What a freshly pending operation waits for, given what the journal already says about it.
-void Execution::decide(Operation& operation) {
-  const auto* step = state_.find(operation.key);
-  const auto now = clock_.now();
-  switch (operation.kind) {
-    case StepKind::compute:
-      SLIPWAY_ASSERT(!"a compute step never suspends");
-      break;
-    case StepKind::transaction:
-      wish_ = Wish::transaction;
-      break;
-    case StepKind::step:
-      step != nullptr && step->wake_at > now ? want_wake(*step->wake_at) : want_attempt();
-      break;
-    case StepKind::poll:
-      step == nullptr&& operation.poll.first_delay > Duration(0) ? want_wake(now + operation.poll.first_delay)
-                                                                 : want_attempt();
-      break;
-    case StepKind::sleep: {
-      const auto wake = step != nullptr && step->wake_at ? *step->wake_at : now + operation.sleep_for;
-      if (step == nullptr)
-        append(EventType::step_started, operation.key, {{"kind", "sleep"}, {"wakeAt", json::to_value(wake)}});
-      want_wake(wake);
-      break;
-    }
-  }
-}
-
-void Execution::on_step_error(const base::Error& error) {
-  ++attempts_;
-  const auto now = clock_.now();
-  if (state_.cancel_requested_at) return complete(*pending_, Cancelled());
-  const auto delay = pending_->retry.delay(attempts_, now - operation_started_at_.value_or(now), error, random_);
-  if (!delay) {
-    --attempts_;  // complete() counts the last one
-    return complete(*pending_, error);
-  }
-  auto data = attempt_data(attempts_, error, now + *delay);
-  data["kind"] = json::to_value(pending_->kind);
-  append(EventType::attempt_failed, pending_->key, std::move(data));
-  want_wake(now + *delay);
-}
-
-void Execution::on_look(std::optional<Outcome> outcome) {
-  ++attempts_;
-  const auto now = clock_.now();
-  const auto* error = outcome ? std::get_if<base::Error>(&*outcome) : nullptr;
-  if (outcome && error == nullptr) {
-    --attempts_;
-    return complete(*pending_, std::move(*outcome));
-  }
-  if (state_.cancel_requested_at) return complete(*pending_, Cancelled());
-  const bool passing = error == nullptr || error->error_class() == base::ErrorClass::transient ||
-                       error->error_class() == base::ErrorClass::throttled;
-  if (!passing) return complete(*pending_, *error);
-  const auto& poll = pending_->poll;
-  if (now - *operation_started_at_ >= poll.bound) {
-    std::string message = "'" + pending_->key + "' did not come true within " + base::format_duration(poll.bound);
-    if (error != nullptr) message += "; last: " + error->message();
-    return complete(*pending_, base::Error(base::ErrorClass::internal, "TIMED_OUT", std::move(message)));
-  }
-  if (std::exchange(poked_, false)) return want_attempt();
-  if (state_.find(pending_->key) == nullptr) announce();  // keeps the time from which the bound counts
-  auto next = now + poll.interval;
-  if (error != nullptr && error->retry_after()) next = std::max(next, now + *error->retry_after());
-  want_wake(std::min(next, *operation_started_at_ + poll.bound));
-}
-
-void Execution::complete(Operation& operation, Outcome outcome) {
-  record_outcome(operation, std::move(outcome));
-  resume(operation);
-}
-
-void Execution::record_outcome(Operation& operation, Outcome outcome) {
-  json::Object data{{"kind", json::to_value(operation.kind)}};
-  if (operation.kind == StepKind::step || operation.kind == StepKind::poll) data["attempts"] = attempts_ + 1;
-  if (operation_started_at_) data["startedAt"] = json::to_value(*operation_started_at_);
-  if (const auto* error = std::get_if<base::Error>(&outcome)) {
-    if (error->code() == "CANCELLED") {
-      append(EventType::step_cancelled, operation.key, std::move(data));
-    } else {
-      data["error"] = json::to_value(to_failure(*error));
-      append(EventType::step_failed, operation.key, std::move(data));
-    }
-  } else {
-    data["result"] = std::get<json::Value>(outcome);
-    append(EventType::step_completed, operation.key, std::move(data));
-  }
-  operation.outcome = std::move(outcome);
-}
-
-void Execution::resume(Operation& operation) {
-  pending_ = nullptr;
-  attempts_ = 0;
-  operation_started_at_.reset();
-  wish_ = Wish::nothing;
-  operation.waiter.resume();
-  after_body();
-}
-
-void Execution::after_body() {
-  if (forced_ || !park_reason_.empty() || !body_.done()) return;
-  if (replayed_ < recorded_) return park("the workflow ended where the journal has more steps");
-  try {
-    json::Value output = body_.result();
-    append(EventType::run_completed, "", {{"output", std::move(output)}});
-    wish_ = Wish::ended;
-  } catch (const Cancelled& cancelled) {
-    finish(RunStatus::cancelled, cancelled);
-  } catch (...) {
-    finish(RunStatus::failed, base::as_error(std::current_exception()));
-  }
-}
-
-void Execution::finish(RunStatus status, const base::Error& error) {
-  ending_as_ = status;
-  ending_error_ = error;
-  compensations_left_ = compensations_.size();
-  next_compensation();
-}
-
-void Execution::next_compensation() {
-  for (; compensations_left_ > 0; --compensations_left_) {
-    const auto* step = state_.find(compensations_[compensations_left_ - 1].step);
-    if (step != nullptr && (step->undone || step->status == StepStatus::compensation_failed)) continue;
-    attempts_ = step != nullptr ? step->undo_attempts : 0;
-    operation_started_at_ = clock_.now();
-    want_attempt();
-    return;
-  }
-  if (*ending_as_ == RunStatus::cancelled) {
-    append(EventType::run_cancelled, "", {});
-  } else {
-    append(EventType::run_failed, "", {{"error", json::to_value(to_failure(*ending_error_))}, {"step", failed_step_}});
-  }
-  wish_ = Wish::ended;
-}
-
-void Execution::on_undo(std::optional<Outcome> outcome) {
-  const Compensation& compensation = compensations_[compensations_left_ - 1];
-  if (const auto* error = std::get_if<base::Error>(&*outcome)) {
-    ++attempts_;
-    const auto now = clock_.now();
-    const auto delay = compensation.retry.delay(attempts_, now - *operation_started_at_, *error, random_);
-    if (delay) {
-      append(EventType::compensation_failing, compensation.step, attempt_data(attempts_, *error, now + *delay));
-      want_wake(now + *delay);
-      return;
-    }
-    append(EventType::compensation_failed, compensation.step,
-           {{"name", compensation.name}, {"error", json::to_value(to_failure(*error))}});
-  } else {
-    append(EventType::compensation_completed, compensation.step, {{"name", compensation.name}});
-  }
-  --compensations_left_;
-  next_compensation();
-}
-
-json::Object Execution::attempt_data(std::int64_t attempt, const base::Error& error, Instant retry_at) const {
-  json::Object data{
-      {"attempt", attempt}, {"error", json::to_value(to_failure(error))}, {"retryAt", json::to_value(retry_at)}};
-  if (operation_started_at_) data["startedAt"] = json::to_value(*operation_started_at_);
-  return data;
-}
-
-void Execution::want_wake(Instant at) {
-  wish_ = Wish::wake;
-  wake_at_ = at;
-}
-
-void Execution::want_attempt() { wish_ = Wish::attempt; }
-
-void Execution::park(std::string reason) {
-  park_reason_ = std::move(reason);
-  wish_ = Wish::parked;
-}
+void Execution::park(std::string reason) { park_reason_ = std::move(reason); }
 
 void Execution::append(EventType type, std::string step, json::Object data) {
-  Event event{
-      .seq = state_.last_seq + 1, .type = type, .at = clock_.now(), .step = std::move(step), .data = std::move(data)};
+  Event event{.seq = state_.last_seq + 1,
+              .type = type,
+              .at = services_.clock.now(),
+              .step = std::move(step),
+              .data = std::move(data)};
   fold(state_, event);
   pending_writes_.events.push_back(std::move(event));
 }

@@ -4,6 +4,7 @@
 // and runs on one thread; the engine commits the events and only then fulfils the wish. The simulation drives the same
 // code.
 
+#include <list>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -14,6 +15,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "durable/input.h"
+#include "durable/lane.h"
 #include "durable/operation.h"
 #include "durable/run.h"
 #include "durable/run_state.h"
@@ -50,19 +52,30 @@ struct Pending {
 
 // A journal that does not fit the code parks the run: nothing is guessed.
 enum class Wish {
-  nothing,      // an attempt is under way
-  attempt,      // run the pending operation once (take_attempt)
+  nothing,      // attempts are under way, with no time set for them
+  attempt,      // run what the next lane wants once (take_attempt); asked again, there may be more of them
   transaction,  // run the pending transaction (take_transaction)
-  wake,         // call on_wake at wake_at()
+  wake,         // call on_wake at wake_at(), also while attempts are under way
+  input,        // only what comes from outside can move it: it may leave memory
   ended,        // the run has its final event
   parked,       // the journal does not fit the code: park_reason() says where
 };
 
+// What an execution takes from the world. All of it outlives the execution.
+struct Services {
+  const base::Clock& clock;
+  base::Random& random;
+  base::IdGenerator& ids;
+  Duration grace;  // how long an attempt that was told to stop may take, before it is left behind
+};
+
+// Thrown through a workflow's body where it cannot go on and cannot wait either. Not a failure of the run.
+struct Parked {};
+
 class Execution {
  public:
-  // `recorded` is the fold of the run's journal, which has at least run_started. All references outlive this.
-  Execution(RunRecord record, const Workflow& workflow, RunState recorded, const base::Clock& clock,
-            base::Random& random, Duration cancel_grace);
+  // `recorded` is the fold of the run's journal, which has at least its first event or a run_continued.
+  Execution(RunRecord record, const Workflow& workflow, RunState recorded, Services services);
   ~Execution();
   Execution(const Execution&) = delete;
   Execution& operator=(const Execution&) = delete;
@@ -71,11 +84,11 @@ class Execution {
 
   void start();  // runs the body from the top; recorded steps answer from the journal
   void on_wake();
-  // Takes in what came to the mailbox. Knows one that it has taken in before by its key.
+  // Takes in what came to the mailbox. Knows one that it has taken in before by its key. A parked run takes in nothing.
   void on_input(const Input& input);
   // The world changed: a poll looks again at once instead of at its next time.
   void on_poke();
-  // The operation has been under way for a while: tells readers so by an event.
+  // Attempts have been under way for a while: tells readers so by events.
   void announce();
 
   // Runs on any thread while the execution is kept alive; gives its result to on_attempt, on the loop.
@@ -97,81 +110,131 @@ class Execution {
   TransactionCall take_transaction();
   void on_transaction(std::variant<Event, base::Error> committed);
   // The store could not be written: the same transaction again, at `at`. Counts as no attempt.
-  void retry_transaction(Instant at) { want_wake(at); }
+  void retry_transaction(Instant at);
 
   // ---- outputs
 
   Pending& pending() { return pending_writes_; }  // not yet handed to the store
-  Wish wish() const { return wish_; }
-  Instant wake_at() const { return wake_at_; }
+  Wish wish() const;
+  Instant wake_at() const;  // while the wish is wake
   const std::string& park_reason() const { return park_reason_; }
   const RunState& state() const { return state_; }
   const RunRecord& record() const { return record_; }
+  const json::Value& input() const { return state_.input ? *state_.input : record_.input; }
   const RunId& id() const { return record_.id; }
   const Workflow& workflow() const { return workflow_; }
-  // Told when the run is cancelled or the engine shuts down.
-  void request_stop() { stop_.request_stop(); }
-  bool attempt_under_way() const { return running_attempt_ != 0; }
+  const Services& services() const { return services_; }
+  // Told when the engine shuts down.
+  void request_stop();
+  bool attempt_under_way() const;
 
-  // ---- for context.h
+  // ---- for awaits.h
 
   void begin(Operation& operation);
   void suspend(Operation& operation);
   json::Value take(Operation& operation);
   void compute(Operation& operation, std::move_only_function<json::Value()> function);
+  // At once, if it has come already.
+  void receive(Operation& operation);
+  void open_fan_out(FanOut& group);
+  void open_child(ChildOperation& operation);
+  // One that was started to be awaited later; lives as long as this.
+  ChildOperation& keep(std::unique_ptr<ChildOperation> operation);
+  // Whether the body may go on at once.
+  bool expect(ChildOperation& operation);
   void add_compensation(Compensation compensation);
+  json::Value value(const std::string& name, std::move_only_function<json::Value()> function);
+  std::int64_t version(const std::string& change, std::int64_t newest, std::int64_t oldest);
+  void continue_as_new(json::Value input);
 
  private:
+  struct BodyEnd {
+    RunStatus status = RunStatus::completed;
+    json::Value output;
+    std::optional<base::Error> error;
+  };
+
+  // execution.cpp
   void on_cancel(const std::string& by);
+  void on_signal(const Input& input);
+  void on_deadline();
+  void interrupt();
+  void begin_again();
+  std::optional<Instant> deadline() const;
+  void wake(Lane& lane);
+  void look_after(Lane& lane);
   void append(EventType type, std::string step, json::Object data);
-  void record_outcome(Operation& operation, Outcome outcome);
+  void park(std::string reason);
+
+  // execution_steps.cpp
+  bool recall(Operation& operation);
+  Lane& open_lane(Operation* operation);
+  Lane* find_lane(std::int64_t id);
+  void close_lane(Lane& lane);
+  void decide(Lane& lane);
+  void on_step_error(Lane& lane, const base::Error& error);
+  void on_look(Lane& lane, std::optional<Outcome> outcome);
+  void record_beat(Lane& lane);
+  void record_outcome(Operation& operation, Outcome outcome, const Lane* lane);
+  bool take_signal(Operation& operation);
+  void complete(Lane& lane, Outcome outcome);
+  void ended(Operation& operation);
   void resume(Operation& operation);
+  json::Object attempt_data(const Lane& lane, const base::Error& error, Instant retry_at) const;
+  const Retry& retry_of(const Lane& lane) const;
+
+  // execution_together.cpp
+  std::unique_ptr<Operation> make_item(FanOut& group, std::size_t index);
+  void recall_items(FanOut& group);
+  void give_out(FanOut& group);
+  void close_group(FanOut& group);
+  void item_ended(FanOut& group, Operation& item);
+  void go_on(FanOut& group);
+  void on_child_ended(const Input& input);
+  void start_child(ChildOperation& operation);
+  void tell_children();
+
+  // execution_end.cpp
   void after_body();
+  void end_body(BodyEnd end);
+  void end_cancelled();
+  void settle();
+  void force();
   void finish(RunStatus status, const base::Error& error);
   void next_compensation();
-  void want_wake(Instant at);
-  void want_attempt();
-  void park(std::string reason);
-  void decide(Operation& operation);
-  void on_step_error(const base::Error& error);
-  void on_look(std::optional<Outcome> outcome);
-  void on_undo(std::optional<Outcome> outcome);
-  void complete(Operation& operation, Outcome outcome);
-  json::Object attempt_data(std::int64_t attempt, const base::Error& error, Instant retry_at) const;
+  void on_undo(Lane& lane, std::optional<Outcome> outcome);
 
   RunRecord record_;
   const Workflow& workflow_;
   RunState state_;
-  const base::Clock& clock_;
-  base::Random& random_;
-  const Duration cancel_grace_;
+  const Services services_;
 
   std::unique_ptr<Context> context_;
+  std::vector<std::unique_ptr<ChildOperation>> kept_;
   Run<json::Value> body_;
   bool forced_ = false;  // cancelled by force: the body is never resumed again
+  bool again_ = false;   // the journal begins again: so will the body
 
-  std::unordered_map<std::string, int> names_;  // how often each name was used so far
-  std::size_t replayed_ = 0;                    // recorded outcomes that the body has asked for
-  std::size_t recorded_ = 0;                    // recorded outcomes there were at the start
+  std::unordered_map<std::string, int> names_;              // how often each step's name was used so far
+  std::unordered_map<std::string, int> value_names_;        // and each value's
+  std::unordered_map<std::string, std::int64_t> old_ways_;  // changes that this run passed before they were made
+  std::size_t unasked_ = 0;  // what the journal had at the start and the body has not asked for yet
 
-  Operation* pending_ = nullptr;
-  std::int64_t attempts_ = 0;  // failed attempts of the pending operation, or of the compensation under way
-  std::optional<Instant> operation_started_at_;
-  std::string failed_step_;  // the last step whose failure was thrown into the body
+  std::list<Lane> lanes_;
+  std::int64_t last_lane_ = 0;
+  std::int64_t last_attempt_ = 0;
+  FanOut* group_ = nullptr;                // the one that is open
+  std::vector<ChildOperation*> children_;  // under way
+  std::string failed_step_;                // the last step whose failure was thrown into the body
 
   std::vector<Compensation> compensations_;
   std::size_t compensations_left_ = 0;
-  std::optional<RunStatus> ending_as_;
+  std::optional<BodyEnd> body_end_;
+  std::optional<RunStatus> ending_as_;  // undoing
   std::optional<base::Error> ending_error_;
 
   Pending pending_writes_;
-  Wish wish_ = Wish::nothing;
-  Instant wake_at_;
   std::string park_reason_;
-  std::int64_t last_attempt_id_ = 0;
-  std::int64_t running_attempt_ = 0;
-  std::stop_source stop_;
-  bool poked_ = false;  // while an attempt was under way
 };
 
 }  // namespace slipway::durable

@@ -17,6 +17,14 @@ struct Retry {
   base::Duration quota_delay_max{3'600'000};  // a limit that is reached frees up slowly
   base::Duration time_max{600'000};           // from the step's first attempt; quota waits do not count
 
+  // How long one attempt may take, and how long it may be silent (Attempt::heartbeat); 0: as long as it likes. When the
+  // time is over its stop token fires; if it has not returned after the engine's grace it is left behind. It counts as
+  // failed with TIMED_OUT, which passes: it is tried again. What is left behind may still run beside the next attempt,
+  // even when the run has ended: a function with such a limit captures by value, and bears company.
+  base::Duration attempt_timeout{0};
+  base::Duration heartbeat_timeout{0};
+  bool may_leave_behind() const { return attempt_timeout.count() > 0 || heartbeat_timeout.count() > 0; }
+
   // The delay before the attempt after `attempts` failed ones, or nothing when the step has failed for good. Jitter
   // takes up to a half away, so that what failed together does not come back together. A throttled error's own
   // `retry_after` is the least.

@@ -33,16 +33,19 @@ struct Workflow {
   std::vector<std::string> outline;  // the steps' names in the order in which they usually run
   std::function<Run<json::Value>(Context&, const json::Value& input)> body;
   std::function<void(store::Transaction&, const json::Value& input, const BadEnd&)> on_failure;
+  Duration timeout{0};  // a run that takes longer is stopped, undone and failed with TIMED_OUT; 0: no limit
 };
 
 // `Body` has `static constexpr std::string_view kType`, `static std::vector<std::string> outline()`, a coroutine
 // `Run<Output> operator()(Context&, Input) const` and, if the failure of a run changes records,
-// `void on_failure(store::Transaction&, const Input&, const BadEnd&) const`. The body lives as long as the engine.
+// `void on_failure(store::Transaction&, const Input&, const BadEnd&) const`; `static constexpr Duration kTimeout` where
+// a run may not take longer than that. The body lives as long as the engine.
 template <class Input, class Output, class Body>
 Workflow make_workflow(std::shared_ptr<const Body> body) {
   Workflow workflow;
   workflow.type = Body::kType;
   workflow.outline = Body::outline();
+  if constexpr (requires { Body::kTimeout; }) workflow.timeout = Body::kTimeout;
   workflow.body = [body](Context& run, const json::Value& input) -> Run<json::Value> {
     struct Call {
       static Run<json::Value> invoke(const Body& body, Context& run, Input input) {
