@@ -31,6 +31,7 @@ void Execution::begin(Operation& operation) {
     if (state_.is_stopping()) record_outcome(operation, Cancelled(), nullptr);
   }
   operation.on_begin(*this);
+  if (!park_reason_.empty()) operation.outcome.reset();  // the body must not go on
 }
 
 // Whether the journal knows the operation; with its outcome, if it had one.
