@@ -16,14 +16,14 @@ namespace slipway::durable {
 class Pulse {
  public:
   struct Beat {
-    base::Instant at;
+    base::Instant at;  // of Clock::monotonic
     json::Value detail;
   };
-  explicit Pulse(const base::Clock& clock) : clock_(clock), last_{clock.now(), nullptr} {}
+  explicit Pulse(const base::Clock& clock) : clock_(clock), last_{clock.monotonic(), nullptr} {}
 
   void beat(json::Value detail) {
     const std::lock_guard lock(mutex_);
-    last_ = {clock_.now(), std::move(detail)};
+    last_ = {clock_.monotonic(), std::move(detail)};
     fresh_ = true;
   }
   base::Instant last_at() const {

@@ -13,7 +13,7 @@ bool is_store_trouble(const base::Error& error) {
 }
 
 // A run that only an input can move sleeps until one comes: its row waits for this time, and never sees it.
-constexpr Instant kUntilSomethingComes = base::from_unix_ms(253'402'300'799'000);  // the end of the year 9999
+constexpr Instant kUntilSomethingComes{Duration(253'402'300'799'000)};  // the end of the year 9999
 
 bool any_awaited(const std::vector<Event>& events) {
   for (const auto& event : events)

@@ -80,7 +80,7 @@ void Execution::on_wake() {
   if (const auto at = deadline(); at && *at <= now) return on_deadline();
   std::vector<std::int64_t> due;
   for (const auto& lane : lanes_)
-    if (const auto at = lane.due(retry_of(lane)); at && *at <= now) due.push_back(lane.id);
+    if (const auto at = lane.due(retry_of(lane), services_.clock); at && *at <= now) due.push_back(lane.id);
   for (const auto id : due)
     if (Lane* lane = find_lane(id)) wake(*lane);  // an earlier one may have ended it
 }
@@ -96,9 +96,10 @@ void Execution::wake(Lane& lane) {
 
 // An attempt under way has a time at which something is due.
 void Execution::look_after(Lane& lane) {
-  const auto now = services_.clock.now();
+  const auto now = services_.clock.monotonic();
   const Retry& retry = retry_of(lane);
   if (lane.leave_at) {
+    if (*lane.leave_at > now) return;
     if (lane.overdue.empty()) return force();
     const auto overdue = base::Error(base::ErrorClass::transient, "TIMED_OUT", lane.overdue);
     lane.attempt = 0;  // what it still returns is nobody's
@@ -155,7 +156,7 @@ void Execution::interrupt() {
     Lane& lane = lanes_.front();
     if (lane.phase != Lane::Phase::attempt) return complete(lane, Cancelled());
     lane.overdue.clear();
-    lane.leave_at = services_.clock.now() + services_.grace;
+    lane.leave_at = services_.clock.monotonic() + services_.grace;
     lane.stop.request_stop();
     return;
   }
@@ -202,7 +203,7 @@ Execution::AttemptCall Execution::take_attempt() {
   const auto lane = std::ranges::find(lanes_, Lane::Phase::wants_attempt, &Lane::phase);
   SLIPWAY_ASSERT(lane != lanes_.end());
   const bool undoing = lane->operation == nullptr;
-  const auto now = services_.clock.now();
+  const auto now = services_.clock.monotonic();
   const std::string& step = undoing ? compensations_[compensations_left_ - 1].step : lane->operation->key;
   const auto* known = state_.find(step);
   lane->phase = Lane::Phase::attempt;
@@ -316,7 +317,7 @@ Wish Execution::wish() const {
     if (lane.phase == Lane::Phase::wants_transaction) return Wish::transaction;
     any_wants |= lane.phase == Lane::Phase::wants_attempt;
     any_under_way |= lane.phase == Lane::Phase::attempt;
-    any_due |= lane.due(retry_of(lane)).has_value();
+    any_due |= lane.due(retry_of(lane), services_.clock).has_value();
   }
   return any_wants ? Wish::attempt : any_due ? Wish::wake : any_under_way ? Wish::nothing : Wish::input;
 }
@@ -325,7 +326,7 @@ Instant Execution::wake_at() const {
   if (again_) return services_.clock.now();
   auto earliest = deadline();
   for (const auto& lane : lanes_)
-    if (const auto at = lane.due(retry_of(lane)); at && (!earliest || *at < *earliest)) earliest = at;
+    if (const auto at = lane.due(retry_of(lane), services_.clock); at && (!earliest || *at < *earliest)) earliest = at;
   return earliest.value_or(services_.clock.now());
 }
 

@@ -111,7 +111,7 @@ void Execution::close_group(FanOut& group) {
       item_ended(group, item);
     } else if (state_.is_stopping()) {
       lane.overdue.clear();
-      lane.leave_at = services_.clock.now() + services_.grace;
+      lane.leave_at = services_.clock.monotonic() + services_.grace;
       lane.stop.request_stop();
     }
   }

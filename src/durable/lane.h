@@ -27,7 +27,7 @@ struct Lane {
   std::int64_t failed = 0;  // attempts
   std::optional<Instant> started_at;
 
-  // The attempt under way.
+  // The attempt under way. Its times are those of Clock::monotonic: a clock that is set must not end it.
   std::int64_t attempt = 0;
   std::stop_source stop;
   std::shared_ptr<Pulse> pulse;
@@ -47,14 +47,19 @@ struct Lane {
     }
     return at;
   }
-  // When the execution must see to it; nothing while only something else can move it.
-  std::optional<Instant> due(const Retry& retry) const {
-    if (phase == Phase::waiting) return until;
-    if (phase != Phase::attempt) return std::nullopt;
+  // When the execution must see to the attempt.
+  std::optional<Instant> attempt_due(const Retry& retry) const {
     if (leave_at) return leave_at;
     const auto limit_at = limit(retry);
     if (!limit_at || (look_at && *look_at < *limit_at)) return look_at;
     return limit_at;
+  }
+  // When the execution must see to the lane, by the wall clock; nothing while only something else can move it.
+  std::optional<Instant> due(const Retry& retry, const base::Clock& clock) const {
+    if (phase == Phase::waiting) return until;
+    const auto at = phase == Phase::attempt ? attempt_due(retry) : std::nullopt;
+    if (!at) return std::nullopt;
+    return clock.now() + (*at - clock.monotonic());
   }
 };
 
