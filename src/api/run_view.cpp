@@ -12,7 +12,7 @@ StepView view_step(const durable::StepState& step) {
   if (step.attempts > 0) view.attempts = step.attempts;
   if (step.status == StepStatus::waiting || step.status == StepStatus::compensating)
     view.next_attempt_at = step.wake_at;
-  if (step.failure) view.error = RunError{step.failure->code, step.failure->message, std::nullopt};
+  if (const auto& failure = step.last_failure()) view.error = RunError{failure->code, failure->message, std::nullopt};
   return view;
 }
 

@@ -51,11 +51,11 @@ void explain_step(Why& why, const durable::StepState& step) {
       break;
     case StepStatus::compensating:
       why.because.push_back(name + " is being undone, which failed " + std::to_string(step.undo_attempts) +
-                            " times; last: " + in_words(step.failure));
+                            " times; last: " + in_words(step.last_failure()));
       why.next.push_back({"undoing " + name + " is tried again", step.wake_at});
       break;
     case StepStatus::compensation_failed:
-      why.because.push_back(name + " could not be undone: " + in_words(step.failure) + ". This needs a person");
+      why.because.push_back(name + " could not be undone: " + in_words(step.last_failure()) + ". This needs a person");
       break;
     case StepStatus::failed:
       why.because.push_back(name + " failed: " + in_words(step.failure));

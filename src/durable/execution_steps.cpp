@@ -205,7 +205,9 @@ void Execution::on_step_error(Lane& lane, const base::Error& error) {
   const auto now = services_.clock.now();
   const auto delay =
       operation.retry.delay(lane.failed + 1, now - lane.started_at.value_or(now), error, services_.random);
-  if (!delay || (operation.group != nullptr && operation.group->closed)) return complete(lane, error);
+  if (!delay) return complete(lane, error);
+  if (operation.group != nullptr && operation.group->closed)
+    return complete(lane, Cancelled());  // no time to try again
   ++lane.failed;
   auto data = attempt_data(lane, error, now + *delay);
   data["kind"] = json::to_value(operation.kind);

@@ -692,6 +692,25 @@ TEST_F(ExecutionTest, ARunDoesNotBeginAgainWhileAChildIsAwaited) {
   EXPECT_THAT(ended.failure->message, HasSubstr("cannot begin again"));
 }
 
+// ---- undoing
+
+TEST_F(ExecutionTest, ACrashWhileUndoingDoesNotMakeTheUndosFailureThatOfTheRun) {
+  int calls = 0;
+  engine_.add("t", [&](Context& run, const Value&) -> Flow {
+    co_await run.step(
+        "first", Retry{}, [] { throw lasting_error(); }, undo("undo", [&calls] {
+          if (++calls < 3) throw passing_error();
+        }));
+    co_return nullptr;
+  });
+  const auto run = engine_.start("t");
+  engine_.play([&] { return calls == 2; });
+  engine_.crash();
+  const auto ended = finish(run);
+  EXPECT_EQ(ended.failure->code, "LASTING");
+  EXPECT_EQ(ended.find("first")->undo_failure->code, "PASSING");
+}
+
 // ---- time-outs and heartbeats
 
 TEST_F(ExecutionTest, AnAttemptThatTakesTooLongIsToldToStopLeftBehindAndTriedAgain) {

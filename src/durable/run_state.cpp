@@ -195,7 +195,7 @@ void fold(RunState& state, const Event& event) {
       StepState& step = state.at(event.step);
       step.status = StepStatus::compensating;
       step.undo_attempts = member<std::int64_t>(event, "attempt").value_or(step.undo_attempts + 1);
-      step.failure = member<Failure>(event, "error");
+      step.undo_failure = member<Failure>(event, "error");
       step.wake_at = member<Instant>(event, "retryAt");
       break;
     }
@@ -210,7 +210,7 @@ void fold(RunState& state, const Event& event) {
     case EventType::compensation_failed: {
       StepState& step = state.at(event.step);
       step.status = StepStatus::compensation_failed;
-      step.failure = member<Failure>(event, "error");
+      step.undo_failure = member<Failure>(event, "error");
       step.wake_at.reset();
       state.needs_attention = true;
       break;

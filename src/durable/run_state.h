@@ -51,16 +51,19 @@ struct StepState {
   std::optional<Instant> started_at;
   std::optional<Instant> ended_at;
   std::optional<Instant> wake_at;
-  std::optional<Failure> failure;  // the last one
+  std::optional<Failure> failure;  // the last one; of a failed step, the one that is thrown
   json::Value result;
   StepStatus ended_as = StepStatus::running;  // how it ended, before anything undid it
   std::int64_t undo_attempts = 0;
+  std::optional<Failure> undo_failure;  // the last one of what undoes it
   bool undone = false;
   std::string child;                 // the child run's id
   std::optional<std::size_t> items;  // of a fan-out
   json::Value heartbeat;             // the last recorded detail, while the step has not ended
   std::optional<Instant> heartbeat_at;
 
+  // What went wrong last, in doing or in undoing it.
+  const std::optional<Failure>& last_failure() const { return undo_failure ? undo_failure : failure; }
   // Has an outcome from which a replay answers.
   bool is_recorded() const { return ended_at.has_value(); }
 };
