@@ -11,7 +11,7 @@
 namespace slipway::durable::testing {
 namespace {
 
-constexpr int kRuns = 8;
+constexpr int kRuns = 6;                           // and their children
 constexpr int kCrashesMax = 25;                    // then the faults stop, and everything must come to its end
 constexpr int kStepsMax = 2'000'000;               // more is a livelock
 constexpr auto kPatience = std::chrono::hours(6);  // simulated; the longest program sleeps for some minutes
