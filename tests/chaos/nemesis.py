@@ -56,6 +56,18 @@ class Nemesis:
         while self._repairs and self._repairs[0][0] <= until:
             heapq.heappop(self._repairs)[2]()
 
+    def freeze_all_but_one(self):
+        """Random harm heals by itself, and hides what only goes on because of that. So one replica stays whole, and the
+        others stand still in the middle of something, until everything is repaired."""
+        for site in self.random.sample(self.sites, len(self.sites) - 1):
+            what, harm, repair = self.random.choice((
+                ("freeze: pause", lambda site: site.replica.pause(), lambda site: site.replica.resume()),
+                ("freeze: kill", lambda site: site.replica.kill(), lambda site: site.replica.start()),
+                ("freeze: silence", lambda site: site.set_silent(True), lambda site: site.set_silent(False)),
+                ("freeze: cut network", lambda site: site.cut_network(), lambda site: site.mend_network()),
+            ))  # fmt: skip
+            self._harm_site(what, harm, repair, float("inf"), site)
+
     def is_harmed(self, replica, begin, end):
         """Whether something was done to the replica, or to all, at any time between."""
         return any(harm.victim in (None, replica) and harm.overlaps(begin, end) for harm in self.history)
@@ -134,11 +146,11 @@ class Nemesis:
     def _seconds_around_the_lease(self):
         return self.random.choice((self.random.uniform(0.1, 1), self.random.uniform(LEASE_S, 3 * LEASE_S)))
 
-    def _harm_site(self, what, harm, repair, seconds):
+    def _harm_site(self, what, harm, repair, seconds, site=None):
         idle = [site for site in self.sites if site.name not in self.busy]
         if not idle:
             return
-        site = self.random.choice(idle)
+        site = site or self.random.choice(idle)
         self.busy.add(site.name)
         record = self._write_down(what, site.name)
         harm(site)
