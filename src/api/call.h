@@ -12,6 +12,7 @@
 #include "base/executor.h"
 #include "base/id.h"
 #include "durable/engine.h"
+#include "durable/scheduler.h"
 #include "fleet/identity.h"
 #include "fleet/scope.h"
 #include "net/asio.h"
@@ -31,6 +32,7 @@ struct Hub {
   net::IoContext& io;
   store::Database& database;
   durable::Engine& engine;
+  durable::Scheduler& scheduler;
   workflows::Services& workflows;
   agent::AgentHub& agents;
   base::Workers& workers;

@@ -1,8 +1,6 @@
 #include "app/housekeeping.h"
 
 #include "durable/membership.h"
-#include "fleet/change_feed.h"
-#include "fleet/idempotency.h"
 #include "fleet/workspace.h"
 #include "net/event_loop.h"
 
@@ -10,8 +8,6 @@ namespace slipway::app {
 namespace {
 
 constexpr base::Duration kPause = std::chrono::seconds(10);
-constexpr base::Duration kChangesKept = std::chrono::hours(24);  // how far back a live stream can resume
-constexpr int kRoundsBetweenCleanings = 30;
 constexpr std::int64_t kPageSize = 200;
 
 using fleet::WorkspaceStatus;
@@ -25,12 +21,12 @@ void Housekeeping::stop() {
 }
 
 net::Awaitable<void> Housekeeping::run() {
-  for (int round = 0; !stopped_; ++round) {
+  while (!stopped_) {
     co_await stopping_.wait_for(kPause);
     if (stopped_) co_return;
+    hub_.scheduler.look();  // this wait does not follow the wall clock, as the scheduler's own timer does
     co_await guarded("looking for dead machines", find_dead_machines());
     co_await guarded("removing old runs", retention_.run(stopped_));
-    if (round % kRoundsBetweenCleanings == 0) co_await guarded("forgetting what is old", forget_old());
   }
 }
 
@@ -84,15 +80,6 @@ net::Awaitable<void> Housekeeping::look_at(const fleet::Workspace& workspace) {
                      {{"workspace", workspace.id},
                       {"state", boost::describe::enum_to_string(found.state, "")},
                       {"detail", found.detail}});
-}
-
-// In small writes, so that users' own come between.
-net::Awaitable<void> Housekeeping::forget_old() {
-  const auto now = hub_.clock.now();
-  for (std::int64_t removed = fleet::kRemovedAtOnce; removed >= fleet::kRemovedAtOnce && !stopped_;)
-    co_await api::write(hub_, [&](store::Transaction& tx) { removed = fleet::forget_old_answers(tx, now); });
-  for (std::int64_t removed = fleet::kRemovedAtOnce; removed >= fleet::kRemovedAtOnce && !stopped_;)
-    co_await api::write(hub_, [&](store::Transaction& tx) { removed = fleet::trim_changes(tx, now - kChangesKept); });
 }
 
 }  // namespace slipway::app

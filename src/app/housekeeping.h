@@ -1,5 +1,5 @@
 #pragma once
-// What the hub does by itself from time to time: finds machines that are not what is recorded, and forgets what is old.
+// What the hub does by itself from time to time: finds machines that are not what is recorded.
 
 #include "api/call.h"
 #include "app/run_retention.h"
@@ -20,7 +20,6 @@ class Housekeeping {
   net::Awaitable<void> guarded(std::string_view what, net::Awaitable<void> task);
   net::Awaitable<void> find_dead_machines();
   net::Awaitable<void> look_at(const fleet::Workspace& workspace);
-  net::Awaitable<void> forget_old();
 
   api::Hub& hub_;
   RunRetention retention_;

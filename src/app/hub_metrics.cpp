@@ -4,8 +4,8 @@ namespace slipway::app {
 
 using Kind = observe::Registry::Kind;
 
-HubMetrics::HubMetrics(observe::Registry& registry, const durable::Engine& engine, const store::Database& database,
-                       const net::Server& server, const agent::AgentHub& agents)
+HubMetrics::HubMetrics(observe::Registry& registry, const durable::Engine& engine, const durable::Scheduler& scheduler,
+                       const store::Database& database, const net::Server& server, const agent::AgentHub& agents)
     : registry_(registry) {
   const auto read = [&](Kind kind, const char* name, const char* help, auto value) {
     registrations_.push_back(registry.read(kind, name, help, {}, [value] { return double(value()); }));
@@ -28,6 +28,18 @@ HubMetrics::HubMetrics(observe::Registry& registry, const durable::Engine& engin
        [&] { return engine.statistics().failed_attempts; });
   read(Kind::counter, "slipway_journal_writes_failed_total", "Writes of journals that the store refused.",
        [&] { return engine.statistics().failed_writes; });
+  read(Kind::counter, "slipway_schedule_starts_total", "Runs started because their time had come.",
+       [&] { return scheduler.statistics().started; });
+  read(Kind::counter, "slipway_schedule_skipped_total", "Times skipped because an earlier run was still at work.",
+       [&] { return scheduler.statistics().skipped; });
+  read(Kind::counter, "slipway_schedule_missed_total", "Times that came while nobody could start them.",
+       [&] { return scheduler.statistics().missed; });
+  read(Kind::counter, "slipway_schedule_errors_total", "Schedules found that cannot come.",
+       [&] { return scheduler.statistics().errors; });
+  read(Kind::counter, "slipway_schedule_repairs_total", "Schedules whose next time was lost or wrong.",
+       [&] { return scheduler.statistics().repaired; });
+  read(Kind::gauge, "slipway_schedules_late", "Schedules due for more than a minute.",
+       [&] { return scheduler.statistics().late; });
   read(Kind::counter, "slipway_store_groups_total", "Transactions committed.",
        [&] { return database.statistics().groups; });
   read(Kind::counter, "slipway_store_writes_total", "Writes in them.", [&] { return database.statistics().writes; });

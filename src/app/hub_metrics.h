@@ -6,6 +6,7 @@
 
 #include "agent/hub.h"
 #include "durable/engine.h"
+#include "durable/scheduler.h"
 #include "net/server.h"
 #include "observe/metrics.h"
 
@@ -14,8 +15,8 @@ namespace slipway::app {
 // Gauges are read on the loop at scrape time. The references outlive this.
 class HubMetrics {
  public:
-  HubMetrics(observe::Registry& registry, const durable::Engine& engine, const store::Database& database,
-             const net::Server& server, const agent::AgentHub& agents);
+  HubMetrics(observe::Registry& registry, const durable::Engine& engine, const durable::Scheduler& scheduler,
+             const store::Database& database, const net::Server& server, const agent::AgentHub& agents);
   // Told of every run's durable events.
   void count(const durable::RunRecord& run, const durable::RunState& state, const std::vector<durable::Event>& events);
 

@@ -18,11 +18,13 @@
 #include "app/hub_metrics.h"
 #include "app/version.h"
 #include "durable/engine.h"
+#include "durable/scheduler.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
 #include "net/server.h"
 #include "providers/sandbox/sandbox_provider.h"
 #include "web/files.h"
+#include "workflows/forget_old.h"
 #include "workflows/workspace_create.h"
 #include "workflows/workspace_delete.h"
 #include "workflows/workspace_start.h"
@@ -103,6 +105,7 @@ struct HubProcess::Impl {
 
   void add_providers();
   void add_workflows();
+  void add_schedules();
   agent::HubEvents agent_events();
   void listen();
   void join();
@@ -131,6 +134,7 @@ struct HubProcess::Impl {
   api::Doorbell run_bell{io};
   api::ChangeStream changes{io, *database, log};
   durable::Engine engine{*database, loop, workers, clock, random, ids, engine_options(*database)};
+  durable::Scheduler scheduler{*database, loop, clock, ids, engine};
   workflows::AgentPresence presence{[this](const base::RunId& run) { engine.poke(run); }};
   providers::Registry providers;
   workflows::Services services{
@@ -142,6 +146,7 @@ struct HubProcess::Impl {
   api::Hub hub{.io = io,
                .database = *database,
                .engine = engine,
+               .scheduler = scheduler,
                .workflows = services,
                .agents = agents,
                .workers = workers,
@@ -164,7 +169,7 @@ struct HubProcess::Impl {
   // A server of its own, so that nothing inside a sandbox can use up the connections of users.
   net::Server agent_server{
       io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
-  HubMetrics hub_metrics{metrics, engine, *database, server, agents};
+  HubMetrics hub_metrics{metrics, engine, scheduler, *database, server, agents};
   Housekeeping housekeeping{hub, RunRetention(hub, retention_policy(config), config.archive_runs)};
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
 };
@@ -172,6 +177,7 @@ struct HubProcess::Impl {
 HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
   add_providers();
   add_workflows();
+  add_schedules();
   engine.on_notice([this](const std::string& text) { log.warning(text); });
   engine.observe(
       [this](const durable::RunRecord& run, const durable::RunState& state, const std::vector<durable::Event>& events) {
@@ -208,6 +214,22 @@ void HubProcess::Impl::add_workflows() {
   add(std::make_shared<const workflows::WorkspaceStart>(services));
   add(std::make_shared<const workflows::WorkspaceStop>(services));
   add(std::make_shared<const workflows::WorkspaceDelete>(services));
+  engine.add(durable::make_workflow<workflows::ForgetRequest, workflows::Forgotten>(
+      std::make_shared<const workflows::ForgetOld>(services)));
+}
+
+// What the hub does by the calendar: once, however many replicas there are.
+void HubProcess::Impl::add_schedules() {
+  scheduler.declare({.name = std::string(workflows::ForgetOld::kType),
+                     .type = std::string(workflows::ForgetOld::kType),
+                     .cron = "every 1h",
+                     .jitter_ms = 10min,
+                     .catch_up_ms = 2h});
+  scheduler.on_trouble(
+      [this](durable::Scheduler::TroubleKind kind, const std::string& schedule, const std::string& what) {
+        log.warning("trouble with a schedule",
+                    {{"schedule", schedule}, {"kind", boost::describe::enum_to_string(kind, "")}, {"what", what}});
+      });
 }
 
 agent::HubEvents HubProcess::Impl::agent_events() {
@@ -243,6 +265,7 @@ void HubProcess::Impl::join() {
   engine.join([this](std::exception_ptr failure) {
     if (!failure) {
       log.info("joined", {{"replica", engine.replica()}});
+      scheduler.start();
       return;
     }
     log.warning("no lease yet, and it is tried again", {{"error", base::as_error(failure).what()}});
@@ -259,6 +282,7 @@ void HubProcess::Impl::on_signal(int signal) {
 // Users' requests and machines' agents end side by side; agents call again by themselves. Work in steps is told to
 // stop, and goes on at the next start.
 net::Awaitable<void> HubProcess::Impl::drain() {
+  scheduler.stop();
   engine.shut_down();
   housekeeping.stop();
   changes.stop();

@@ -63,6 +63,7 @@ class Engine {
   // ---- before join()
   void add(Workflow workflow);
   const Workflow* find_workflow(const std::string& type) const;
+  const std::map<std::string, Workflow>& workflows() const { return workflows_; }
   // Told of events after their commit, in each run's order. For live streams and metrics; must not throw.
   using Observer = std::function<void(const RunRecord&, const RunState&, const std::vector<Event>&)>;
   void observe(Observer observer);

@@ -149,6 +149,7 @@ Schedule change(store::Transaction& tx, const ScheduleId& id, const std::functio
   for (int i = 0; i < kTriesMax; ++i) {
     auto schedule = find(tx, id);
     if (!schedule) throw base::not_found("schedule", id.str());
+    if (!schedule->unreadable.empty()) throw base::invalid_state(schedule->unreadable + "; delete it and make it anew");
     edit(*schedule);
     if (!update(tx, *schedule)) continue;
     ++schedule->turn;

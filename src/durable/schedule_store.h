@@ -21,7 +21,7 @@ void insert(store::Transaction& tx, const Schedule& schedule);
 // is how replicas agree on who starts a run: the update and the run are one transaction.
 bool update(store::Transaction& tx, const Schedule& schedule);
 // Changes a stored schedule as `edit` says, which is called again if another was faster in between. Gives it as it is
-// then. Throws NOT_FOUND.
+// then. Throws NOT_FOUND, and INVALID_STATE_TRANSITION for one that cannot be read.
 Schedule change(store::Transaction& tx, const ScheduleId& id, const std::function<void(Schedule&)>& edit);
 // Puts a run that a person asked for into the schedule and the journal: the latest of its runs, whatever its times.
 // `calendar_at` is set for times that are made up for; then `kind` is backfilled.

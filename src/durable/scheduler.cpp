@@ -71,14 +71,12 @@ auto Scheduler::on_loop(F function) {
 void Scheduler::start() {
   stopped_ = false;
   declare_all();
-  sweep("");
   look();
 }
 
 void Scheduler::stop() {
   stopped_ = true;
   loop_.cancel(std::exchange(timer_, 0));
-  loop_.cancel(std::exchange(sweep_timer_, 0));
 }
 
 // ---- declared in code
@@ -127,6 +125,10 @@ void Scheduler::declare_all() {
 
 void Scheduler::look() {
   if (stopped_) return;
+  if (is_sweep_due()) {
+    sweeping_ = true;
+    sweep("");
+  }
   if (looking_ || under_way_ > 0) {
     look_again_ = true;
     return;
@@ -302,6 +304,13 @@ void Scheduler::tell(TroubleKind kind, const Schedule& schedule, const std::stri
 
 // ---- the sweep
 
+bool Scheduler::is_sweep_due() const {
+  if (sweeping_) return false;
+  const Instant now = clock_.now();
+  return !swept_at_ || now < *swept_at_ ||
+         now - *swept_at_ >= options_.sweep_every;  // also when the clock was set back
+}
+
 void Scheduler::sweep(std::string after) {
   auto page = std::make_shared<std::vector<Schedule>>();
   database_.read(
@@ -317,8 +326,8 @@ void Scheduler::sweep(std::string after) {
           }
         }
         if (!failure && std::int64_t(page->size()) == kSweepPage) return sweep(page->back().definition.name);
-        sweep_timer_ =
-            loop_.post_at(clock_.now() + (failure ? kStorePause : options_.sweep_every), [this] { sweep(""); });
+        sweeping_ = false;
+        if (!failure) swept_at_ = clock_.now();
       }));
 }
 

@@ -46,12 +46,14 @@ class Scheduler {
   bool is_declared(const std::string& name) const;
   // Told of what a person should know: an error of a schedule, something missed or repaired.
   enum class TroubleKind { error, missed, repaired, store };
+  BOOST_DESCRIBE_NESTED_ENUM(TroubleKind, error, missed, repaired, store)
   using Trouble = std::function<void(TroubleKind, const std::string& schedule, const std::string& what)>;
   void on_trouble(Trouble trouble) { trouble_ = std::move(trouble); }
 
   void start();
   void stop();  // starts nothing more
-  // Looks now: a schedule was made or changed here.
+  // Looks now: a schedule was made or changed here. Who has a clock that is never set calls it now and then, too: the
+  // loop's timers follow one that may be set back.
   void look();
 
   // A run of this schedule, to be inserted by the caller; not yet that it belongs to an outcome.
@@ -75,6 +77,7 @@ class Scheduler {
   void cancel_running(const Schedule& schedule);
   void say_error(const Schedule& schedule, const std::string& message);
   void count(const Schedule& schedule, const std::vector<ScheduleOutcome>& outcomes);
+  bool is_sweep_due() const;
   void sweep(std::string after);
   void repair(const Schedule& schedule, const Cron& calendar);
   void want_look(Instant at);
@@ -96,7 +99,9 @@ class Scheduler {
   bool looking_ = false, look_again_ = false;
   std::size_t under_way_ = 0;  // attempts of this look
   Instant next_look_ = Instant::max();
-  base::EventLoop::TimerId timer_ = 0, sweep_timer_ = 0;
+  base::EventLoop::TimerId timer_ = 0;
+  bool sweeping_ = false;
+  std::optional<Instant> swept_at_;
   std::uint64_t late_ = 0;  // found by the look under way
   Statistics counted_;
   std::shared_ptr<Scheduler*> self_;  // callbacks hold it weakly

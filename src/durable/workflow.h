@@ -33,13 +33,16 @@ struct Workflow {
   std::vector<std::string> outline;  // the steps' names in the order in which they usually run
   std::function<Run<json::Value>(Context&, const json::Value& input)> body;
   std::function<void(store::Transaction&, const json::Value& input, const BadEnd&)> on_failure;
-  Duration timeout{0};  // a run that takes longer is stopped, undone and failed with TIMED_OUT; 0: no limit
+  Duration timeout{0};       // a run that takes longer is stopped, undone and failed with TIMED_OUT; 0: no limit
+  bool schedulable = false;  // people may make schedules of it
+  std::function<void(const json::Value& input)> check_input;  // throws VALIDATION_ERROR below `input`
 };
 
 // `Body` has `static constexpr std::string_view kType`, `static std::vector<std::string> outline()`, a coroutine
 // `Run<Output> operator()(Context&, Input) const` and, if the failure of a run changes records,
 // `void on_failure(store::Transaction&, const Input&, const BadEnd&) const`; `static constexpr Duration kTimeout` where
-// a run may not take longer than that. The body lives as long as the engine.
+// a run may not take longer than that, and `static constexpr bool kSchedulable = true` where it needs nothing but its
+// input, so that people may schedule it. The body lives as long as the engine.
 template <class Input, class Output, class Body>
 Workflow make_workflow(std::shared_ptr<const Body> body) {
   Workflow workflow;
@@ -58,6 +61,10 @@ Workflow make_workflow(std::shared_ptr<const Body> body) {
       }
     };
     return Call::invoke(*body, run, json::from_value<Input>(input, json::Mode::lenient));
+  };
+  if constexpr (requires { Body::kSchedulable; }) workflow.schedulable = Body::kSchedulable;
+  workflow.check_input = [](const json::Value& input) {
+    json::from_value<Input>(input, json::Mode::strict, json::Path{&json::kRoot, "input"});
   };
   if constexpr (requires(const Body& b, store::Transaction& tx, const Input& i, const BadEnd& end) {
                   b.on_failure(tx, i, end);

@@ -31,6 +31,7 @@ void build_commands(CLI::App& app, Invocation& invocation, const ServeCommand& s
   add_copy_command(app, invocation);
   add_ssh_config_command(app, invocation);
   add_run_commands(app, invocation);
+  add_schedule_commands(app, invocation);
   add_hub_commands(app, invocation);
   add_key_commands(app, invocation);
   add_completion_commands(app, invocation);

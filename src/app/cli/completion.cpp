@@ -63,6 +63,7 @@ std::vector<std::string> value_candidates(const CLI::Option& option, const Compl
   const std::string type = option.get_type_name();
   if (type == kWorkspaceName) return sources.workspaces();
   if (type == kRunName) return sources.runs();
+  if (type == kScheduleName) return sources.schedules();
   std::vector<std::string> candidates;
   if (type == kCopyPath) {
     for (const std::string& name : sources.workspaces()) candidates.push_back(name + ":");
@@ -91,7 +92,8 @@ int print_candidates(const CLI::App& app, Invocation& invocation, const std::vec
   invocation.key = read.option_value("--key");
   invocation.data_dir = read.option_value("--data");
   const CompletionSources sources{.workspaces = [&] { return names_from_hub(invocation, "/v1/workspaces", "name"); },
-                                  .runs = [&] { return names_from_hub(invocation, "/v1/workflows/runs", "id"); }};
+                                  .runs = [&] { return names_from_hub(invocation, "/v1/workflows/runs", "id"); },
+                                  .schedules = [&] { return names_from_hub(invocation, "/v1/schedules", "name"); }};
   for (const std::string& candidate : complete_words(app, words, sources))
     invocation.world.out << printable(candidate) << '\n';
   return kOk;

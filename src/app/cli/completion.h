@@ -15,6 +15,7 @@ namespace slipway::app::cli {
 struct CompletionSources {
   std::function<std::vector<std::string>()> workspaces;
   std::function<std::vector<std::string>()> runs;
+  std::function<std::vector<std::string>()> schedules;
 };
 
 // What the last of `words` (perhaps empty) may become: commands, options, names. Empty where files belong.

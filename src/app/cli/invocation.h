@@ -76,6 +76,7 @@ CLI::App& add_group(CLI::App& parent, const std::string& name, const std::string
 // The type names of positionals, by which shell completion knows what to offer.
 inline constexpr const char* kWorkspaceName = "WORKSPACE";
 inline constexpr const char* kRunName = "RUN";
+inline constexpr const char* kScheduleName = "SCHEDULE";
 inline constexpr const char* kCopyPath = "PATH or WORKSPACE:PATH";
 
 }  // namespace slipway::app::cli

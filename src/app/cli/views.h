@@ -79,6 +79,35 @@ struct EventView {
 };
 SLIPWAY_JSON_CAMEL(EventView, seq, type, at, step, data)
 
+struct PauseView {
+  base::Instant at;
+  std::string by, reason;
+};
+SLIPWAY_JSON_CAMEL(PauseView, at, by, reason)
+
+struct OutcomeView {
+  std::string kind;
+  std::optional<base::Instant> calendar_at, until_at;
+  std::int64_t count = 1;
+  std::optional<std::string> run_id;
+};
+SLIPWAY_JSON_CAMEL(OutcomeView, kind, calendar_at, until_at, count, run_id)
+
+struct ScheduleView {
+  std::string id, name, type, status, cron, time_zone, overlap;
+  json::Value input;
+  base::Duration jitter_ms{0}, catch_up_ms{0};
+  std::optional<PauseView> pause;
+  std::optional<ErrorView> error;
+  std::optional<base::Instant> next_at, last_started_at;
+  std::optional<std::int64_t> remaining;
+  std::int64_t started = 0, skipped = 0, missed = 0;
+  std::vector<base::Instant> next_times;
+  std::vector<OutcomeView> last_outcomes;
+};
+SLIPWAY_JSON_CAMEL(ScheduleView, id, name, type, status, cron, time_zone, overlap, input, jitter_ms, catch_up_ms, pause,
+                   error, next_at, last_started_at, remaining, started, skipped, missed, next_times, last_outcomes)
+
 struct NextView {
   std::string what;
   std::optional<base::Instant> at;

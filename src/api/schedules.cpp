@@ -1,0 +1,326 @@
+// Schedules, for admins: list, make, change, pause, start by hand.
+
+#include "api/commit.h"
+#include "api/launch.h"
+#include "api/routes.h"
+#include "api/schedule_view.h"
+#include "durable/journal.h"
+#include "durable/schedule_store.h"
+#include "fleet/workspace.h"
+#include "net/static_files.h"
+
+namespace slipway::api {
+namespace {
+
+using base::ScheduleId;
+using durable::OutcomeKind;
+using durable::Overlap;
+using durable::RunRecord;
+using durable::Schedule;
+using durable::ScheduleDefinition;
+using Answer = net::Awaitable<std::optional<net::Response>>;
+namespace schedules = durable::schedules;
+
+constexpr std::int64_t kOutcomesShown = 20;
+constexpr std::size_t kReasonMax = 500;    // bytes
+constexpr std::size_t kBackfillMax = 100;  // runs of one request: they share a transaction, and begin together
+
+struct PauseSchedule {
+  std::optional<std::string> reason;
+};
+SLIPWAY_JSON_CAMEL(PauseSchedule, reason)
+struct TriggerSchedule {
+  std::optional<Overlap> overlap;
+};
+SLIPWAY_JSON_CAMEL(TriggerSchedule, overlap)
+struct BackfillSchedule {
+  base::Instant from, until;
+};
+SLIPWAY_JSON_CAMEL(BackfillSchedule, from, until)
+struct NoBody {};
+SLIPWAY_JSON_CAMEL(NoBody)
+
+// By id or name: a name has no '_'.
+Schedule get(store::Transaction& tx, const std::string& name_or_id) {
+  auto schedule = base::is_prefixed_id(name_or_id, base::ScheduleKind::prefix)
+                      ? schedules::find(tx, ScheduleId(name_or_id))
+                      : schedules::find_by_name(tx, name_or_id);
+  if (!schedule) throw base::not_found("schedule", name_or_id);
+  return *std::move(schedule);
+}
+
+const std::string& named(const Call& call) { return call.parameters.at(0); }
+
+std::string etag(const Schedule& schedule) {
+  return "\"" + std::to_string(schedule.version) + "-" + std::to_string(schedule.turn) + "\"";
+}
+
+// A change is refused when the caller looked at an older version. What comes of its times makes no version.
+void check_if_match(const Call& call, const Schedule& schedule) {
+  const auto wanted = call.request.headers.get("If-Match");
+  if (!wanted || *wanted == "*") return;
+  if (!wanted->starts_with("\"" + std::to_string(schedule.version) + "-"))
+    throw base::Error(base::ErrorClass::conflict, "PRECONDITION_FAILED",
+                      "the schedule has changed since; its ETag is now " + etag(schedule));
+}
+
+void check_definition(const Call& call, const ScheduleDefinition& definition) {
+  fleet::validate_name("name", definition.name);
+  durable::validate(definition);
+  const auto* workflow = call.hub.engine.find_workflow(definition.type);
+  if (workflow == nullptr || !workflow->schedulable) {
+    json::Array allowed;
+    for (const auto& [type, known] : call.hub.engine.workflows())
+      if (known.schedulable) allowed.emplace_back(type);
+    throw base::validation_error("type", "'" + definition.type + "' is no workflow that can be scheduled",
+                                 std::move(allowed));
+  }
+  if (workflow->check_input) workflow->check_input(definition.input);
+}
+
+void refuse_declared(const Call& call, const Schedule& schedule, std::string_view what) {
+  if (call.hub.scheduler.is_declared(schedule.definition.name))
+    throw base::invalid_state("the schedule belongs to the hub itself, which would " + std::string(what) +
+                              " again at its next start; pause it instead");
+}
+
+json::Value shown(store::Transaction& tx, const Schedule& schedule) {
+  return json::to_value(view_schedule(schedule, schedules::outcomes(tx, schedule.id, kOutcomesShown)));
+}
+
+Deed deed(const Call& call, int status, std::string action, const Schedule& schedule, const json::Value& data,
+          json::Value details = json::Object{}) {
+  Deed done{.answer = call.success(status, data),
+            .action = std::move(action),
+            .resource_type = "schedule",
+            .resource_id = schedule.id.str(),
+            .details = std::move(details)};
+  if (status != 202) done.answer.headers.set("ETag", etag(schedule));
+  return done;
+}
+
+// ---- reading
+
+Answer list_all(Call& call) {
+  expect_query(call, {"limit", "page", "cursor", "name", "type"});
+  const auto paging = read_paging(call);
+  const schedules::Filter filter{.name = call.request.query_value("name"),
+                                 .type = call.request.query_value("type"),
+                                 .after = paging.cursor,
+                                 .offset = paging.offset(),
+                                 .limit = paging.limit + 1};
+  std::vector<Schedule> found;
+  Page page{.page = paging.page, .page_size = paging.limit};
+  co_await read(call.hub, [&](store::Transaction& tx) {
+    found = schedules::list(tx, filter);
+    page.total = schedules::count(tx, filter);
+  });
+  page.has_more = std::int64_t(found.size()) > paging.limit;
+  if (page.has_more) {
+    found.pop_back();
+    page.next_cursor = found.back().definition.name;
+  }
+  json::Array items;
+  for (const auto& schedule : found) items.push_back(json::to_value(view_schedule(schedule)));
+  co_return list(call.meta(), std::move(items), page);
+}
+
+Answer show(Call& call) {
+  expect_query(call, {});
+  json::Value data;
+  std::string tag;
+  co_await read(call.hub, [&](store::Transaction& tx) {
+    const auto schedule = get(tx, named(call));
+    data = shown(tx, schedule);
+    tag = etag(schedule);
+  });
+  const auto known = call.request.headers.get("If-None-Match");
+  auto answer = known && net::matches_etag(*known, tag) ? net::Response{.status = 304, .headers = {}, .body = {}}
+                                                        : call.success(200, data);
+  answer.headers.set("ETag", tag);
+  answer.headers.set("Cache-Control", "private, no-cache");
+  co_return answer;
+}
+
+// ---- making and changing
+
+Answer create(Call& call) {
+  expect_query(call, {});
+  Schedule schedule{.id = call.hub.ids.make<ScheduleId>(), .definition = merge_definition({}, call.request.body)};
+  check_definition(call, schedule.definition);
+  schedule.owner_id = call.caller->user.str();
+  schedule.created_at = schedule.updated_at = call.hub.clock.now();
+  durable::arm(schedule, durable::calendar_of(schedule.definition), call.hub.clock.now());
+  if (!schedule.next_at) throw base::validation_error("cron", "no time comes within startsAt and endsAt");
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    schedules::insert(tx, schedule);
+    auto done = deed(call, 201, "schedule.create", schedule, shown(tx, schedule),
+                     json::Object{{"name", schedule.definition.name}, {"type", schedule.definition.type}});
+    done.answer.headers.set("Location", "/v1/schedules/" + schedule.id.str());
+    return done;
+  });
+  call.hub.scheduler.look();
+  co_return std::move(committed.answer);
+}
+
+// Stores what `edit` makes of the schedule, and answers with that.
+template <class Edit>
+Answer change(Call& call, std::string_view action, json::Value details, Edit edit) {
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    const auto changed = schedules::change(tx, get(tx, named(call)).id, [&](Schedule& schedule) {
+      check_if_match(call, schedule);
+      edit(schedule);
+    });
+    return deed(call, 200, std::string(action), changed, shown(tx, changed), details);
+  });
+  call.hub.scheduler.look();
+  co_return std::move(committed.answer);
+}
+
+Answer patch(Call& call) {
+  expect_query(call, {});
+  const auto now = call.hub.clock.now();
+  const auto body = json::parse_value(call.request.body);
+  json::Array names;  // not the values, which may be secrets of the workflow's
+  if (const auto* members = body.if_object())
+    for (const auto& [name, value] : *members) names.emplace_back(name);
+  co_return co_await change(call, "schedule.change", json::Object{{"changed", names}}, [&](Schedule& schedule) {
+    refuse_declared(call, schedule, "change it");
+    auto definition = merge_definition(schedule.definition, call.request.body);
+    check_definition(call, definition);
+    durable::redefine(schedule, std::move(definition), now);
+  });
+}
+
+Answer pause(Call& call) {
+  expect_query(call, {});
+  const auto reason = parse_body<PauseSchedule>(call).reason.value_or("");
+  if (reason.size() > kReasonMax)
+    throw base::validation_error("reason", "is longer than " + std::to_string(kReasonMax) + " bytes");
+  const auto now = call.hub.clock.now();
+  const auto by = call.caller->user.str();
+  co_return co_await change(call, "schedule.pause", json::Object{{"reason", reason}}, [&](Schedule& schedule) {
+    if (schedule.pause) throw base::invalid_state("the schedule is paused");
+    if (schedule.ended_at) throw base::invalid_state("the schedule has ended");
+    durable::pause(schedule, {now, by, reason});
+    ++schedule.version;
+    schedule.updated_at = now;
+  });
+}
+
+Answer resume(Call& call) {
+  expect_query(call, {});
+  parse_body<NoBody>(call);
+  const auto now = call.hub.clock.now();
+  co_return co_await change(call, "schedule.resume", json::Object{}, [&](Schedule& schedule) {
+    if (!schedule.pause) throw base::invalid_state("the schedule is not paused");
+    durable::resume(schedule, durable::calendar_of(schedule.definition), now);
+    ++schedule.version;
+    schedule.updated_at = now;
+  });
+}
+
+Answer remove(Call& call) {
+  expect_query(call, {});
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    const auto schedule = get(tx, named(call));
+    check_if_match(call, schedule);
+    refuse_declared(call, schedule, "make it");
+    schedules::remove(tx, schedule.id);
+    return deed(call, 200, "schedule.delete", schedule, json::Object{{"id", schedule.id.str()}},
+                json::Object{{"name", schedule.definition.name}});
+  });
+  co_return std::move(committed.answer);
+}
+
+// ---- starting by hand
+
+// Read before the commit, because its runs are made on the loop.
+net::Awaitable<Schedule> read_startable(Call& call) {
+  std::optional<Schedule> schedule;
+  co_await read(call.hub, [&](store::Transaction& tx) { schedule = get(tx, named(call)); });
+  if (!schedule->unreadable.empty()) throw base::invalid_state(schedule->unreadable);
+  if (call.hub.engine.find_workflow(schedule->definition.type) == nullptr)
+    throw base::invalid_state("this hub knows no workflow '" + schedule->definition.type + "'");
+  co_return *std::move(schedule);
+}
+
+// Also refused: what was read before the commit is another schedule by now.
+Schedule get_unchanged(store::Transaction& tx, const Schedule& seen) {
+  auto schedule = get(tx, seen.id.str());
+  if (schedule.version != seen.version)
+    throw base::Error(base::ErrorClass::conflict, "CONFLICT", "the schedule was changed in this moment; ask again");
+  return schedule;
+}
+
+Answer trigger(Call& call) {
+  expect_query(call, {});
+  const auto overlap = parse_body<TriggerSchedule>(call).overlap;
+  const auto seen = co_await read_startable(call);
+  RunRecord run = call.hub.scheduler.make_run(seen);
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    const auto schedule = get_unchanged(tx, seen);
+    if (overlap.value_or(schedule.definition.overlap) != Overlap::allow)
+      for (const auto& other : durable::journal::unfinished_on(tx, schedule.id.str()))
+        throw base::invalid_state(
+            "run " + other.record.id.str() +
+            " of this schedule is at work; wait for it, cancel it, or ask with \"overlap\": \"allow\"");
+    schedules::start_by_hand(tx, schedule.id, run, OutcomeKind::triggered, std::nullopt);
+    const auto usual = durable::journal::usual_duration(tx, run.type);
+    return Deed{.answer = accepted(call, run, "schedule", shown(tx, get(tx, schedule.id.str())), usual),
+                .action = "schedule.trigger",
+                .resource_type = "schedule",
+                .resource_id = schedule.id.str(),
+                .details = json::Object{{"run", run.id.str()}}};
+  });
+  if (committed.replayed) co_return std::move(committed.answer);
+  co_return co_await launch(call, run, std::move(committed.answer));
+}
+
+// Runs for the times of a past range, except those that had one: all at once, whatever the overlap.
+Answer backfill(Call& call) {
+  expect_query(call, {});
+  const auto range = parse_body<BackfillSchedule>(call);
+  if (range.until > call.hub.clock.now()) throw base::validation_error("until", "lies in the future");
+  if (range.until < range.from) throw base::validation_error("until", "is before from");
+  const auto seen = co_await read_startable(call);
+  const auto times =
+      durable::times_within(durable::calendar_of(seen.definition), range.from, range.until, kBackfillMax);
+  std::vector<RunRecord> made, started;
+  for (std::size_t i = 0; i < times.size(); ++i) made.push_back(call.hub.scheduler.make_run(seen));
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    const auto schedule = get_unchanged(tx, seen);
+    started.clear();
+    json::Array runs;
+    for (std::size_t i = 0; i < times.size(); ++i) {
+      if (schedules::was_started(tx, schedule.id, times[i])) continue;
+      if (schedule.next_at && times[i] >= *schedule.next_at) continue;  // it comes by itself
+      schedules::start_by_hand(tx, schedule.id, made[i], OutcomeKind::backfilled, times[i]);
+      runs.emplace_back(made[i].id.str());
+      started.push_back(made[i]);
+    }
+    const auto view = shown(tx, get(tx, schedule.id.str()));
+    return deed(call, 202, "schedule.backfill", schedule, json::Object{{"schedule", view}, {"runs", runs}},
+                json::Object{{"runs", runs.size()}});
+  });
+  if (!committed.replayed)
+    for (auto& run : started) call.hub.engine.launch(std::move(run));
+  co_return std::move(committed.answer);
+}
+
+}  // namespace
+
+void add_schedule_routes(Router& router) {
+  const std::string base = "/v1/schedules";
+  router.add(net::Method::get, base, Permission::admin, list_all);
+  router.add(net::Method::post, base, Permission::admin, create);
+  router.add(net::Method::get, base + "/:id", Permission::admin, show);
+  router.add(net::Method::patch, base + "/:id", Permission::admin, patch);
+  router.add(net::Method::del, base + "/:id", Permission::admin, remove);
+  router.add(net::Method::post, base + "/:id/pause", Permission::admin, pause);
+  router.add(net::Method::post, base + "/:id/resume", Permission::admin, resume);
+  router.add(net::Method::post, base + "/:id/trigger", Permission::admin, trigger);
+  router.add(net::Method::post, base + "/:id/backfill", Permission::admin, backfill);
+}
+
+}  // namespace slipway::api

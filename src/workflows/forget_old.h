@@ -1,0 +1,31 @@
+#pragma once
+// Forgets what nobody asks for any more: answers kept under Idempotency-Keys, and changes older than a live stream can
+// resume from.
+
+#include "workflows/services.h"
+
+namespace slipway::workflows {
+
+struct ForgetRequest {};
+SLIPWAY_JSON_CAMEL(ForgetRequest)
+
+struct Forgotten {
+  std::int64_t answers = 0;
+  std::int64_t changes = 0;
+};
+SLIPWAY_JSON_CAMEL(Forgotten, answers, changes)
+
+class ForgetOld {
+ public:
+  static constexpr std::string_view kType = "hub.forget-old";
+  static constexpr bool kSchedulable = true;
+  static std::vector<std::string> outline();
+  explicit ForgetOld(Services& services) : services_(services) {}
+
+  durable::Run<Forgotten> operator()(durable::Context& run, ForgetRequest request) const;
+
+ private:
+  Services& services_;
+};
+
+}  // namespace slipway::workflows
