@@ -1,5 +1,5 @@
 #pragma once
-// What the hub does by itself from time to time: finds machines that are not what is recorded.
+// What each hub does by itself from time to time: finds machines that are not what is recorded, and removes old runs.
 
 #include "api/call.h"
 #include "app/run_retention.h"
