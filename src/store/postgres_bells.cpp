@@ -76,7 +76,8 @@ void PostgresBells::run() {
 // Returns when the connection is of no use any more, or it is time to end.
 void PostgresBells::serve(Connection& connection) {
   while (!is_stopping()) {
-    // Asked just before each long wait: a wait for the server may have swallowed the call that there is more to do.
+    // All is asked again before each long wait: a wait for the server may have swallowed the call that there is more to
+    // do, or that it is time to end.
     const bool is_needed = has_bells_ && (connection || has_something_to_do());
     if (!is_needed) {
       wait(-1, 0, kForever);
@@ -85,7 +86,7 @@ void PostgresBells::serve(Connection& connection) {
     if (!connection && !connect(connection)) return;
     if (!listen_to_new_channels(connection.get()) || !send_rung(connection.get())) return;
     if (!hear(connection.get())) return;
-    if (has_something_to_do()) continue;
+    if (is_stopping() || has_something_to_do()) continue;
     wait(PQsocket(connection.get()), POLLIN, kForever);
     if (!PQconsumeInput(connection.get())) return;
   }
