@@ -9,6 +9,10 @@ namespace {
 StepView view_step(const durable::StepState& step) {
   StepView view{.name = step.key, .status = step.status, .started_at = step.started_at, .completed_at = step.ended_at};
   if (step.started_at && step.ended_at) view.duration_ms = (*step.ended_at - *step.started_at).count();
+  if (step.status != StepStatus::pending) view.kind = step.kind;
+  if (!step.child.empty()) view.child_run_id = step.child;
+  if (step.items) view.items = std::int64_t(*step.items);
+  if (!step.heartbeat.is_null()) view.heartbeat = step.heartbeat;
   if (step.attempts > 0) view.attempts = step.attempts;
   if (step.status == StepStatus::waiting || step.status == StepStatus::compensating)
     view.next_attempt_at = step.wake_at;

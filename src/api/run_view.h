@@ -21,15 +21,20 @@ SLIPWAY_JSON_CAMEL(RunError, code, message, step)
 
 struct StepView {
   std::string name;
+  std::optional<durable::StepKind> kind;  // not known of one that is pending
   durable::StepStatus status = durable::StepStatus::pending;
   std::optional<base::Instant> started_at;
   std::optional<base::Instant> completed_at;
   std::optional<std::int64_t> duration_ms;
   std::optional<std::int64_t> attempts;
   std::optional<base::Instant> next_attempt_at;
+  std::optional<std::string> child_run_id;
+  std::optional<std::int64_t> items;     // of a fan-out; each is a step as well, `name[0]` and so on
+  std::optional<json::Value> heartbeat;  // how far the attempt under way says that it is
   std::optional<RunError> error;
 };
-SLIPWAY_JSON_CAMEL(StepView, name, status, started_at, completed_at, duration_ms, attempts, next_attempt_at, error)
+SLIPWAY_JSON_CAMEL(StepView, name, kind, status, started_at, completed_at, duration_ms, attempts, next_attempt_at,
+                   child_run_id, items, heartbeat, error)
 
 struct RunView {
   std::string id;

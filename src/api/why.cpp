@@ -34,10 +34,16 @@ void explain_step(Why& why, const durable::StepState& step) {
   const std::string name = "step '" + step.key + "'";
   switch (step.status) {
     case StepStatus::running:
-      why.because.push_back(name + " is at work");
+      why.because.push_back(name +
+                            (step.items ? " is at work on " + std::to_string(*step.items) + " items" : " is at work"));
       break;
     case StepStatus::waiting:
-      if (step.kind == durable::StepKind::sleep) {
+      if (step.kind == durable::StepKind::signal) {
+        why.because.push_back(name + " waits for a signal");
+        if (step.wake_at) why.next.push_back({name + " goes on without one", step.wake_at});
+      } else if (step.kind == durable::StepKind::child) {
+        why.because.push_back(name + " waits for run " + step.child);
+      } else if (step.kind == durable::StepKind::sleep) {
         why.because.push_back(name + " sleeps");
         why.next.push_back({name + " goes on", step.wake_at});
       } else if (step.failure) {
@@ -68,6 +74,7 @@ void explain_step(Why& why, const durable::StepState& step) {
 void explain_run(Why& why, const journal::Row& row, const durable::RunState& state, const durable::Workflow* workflow) {
   if (row.parked_reason) why.because.push_back("it is parked: " + *row.parked_reason);
   if (state.cancel_requested_at) why.because.push_back("a cancel was asked for");
+  if (state.timed_out_at) why.because.push_back("its time was over");
   const auto steps = durable::with_outline(state, workflow != nullptr ? workflow->outline : std::vector<std::string>{});
   for (const auto& step : steps) explain_step(why, step);
   if (state.is_final()) {

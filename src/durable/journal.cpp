@@ -248,12 +248,15 @@ std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t
 }
 
 std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs) {
+#define FROM_ITS_LAST_BEGINNING                                                                                    \
+  "JOIN run_events e ON e.run_id = wanted.value AND e.seq >= COALESCE((SELECT MAX(c.seq) FROM run_events c WHERE " \
+  "c.run_id = wanted.value AND c.type = 'run_continued'), 0) ORDER BY e.run_id, e.seq"
   constexpr std::string_view kSqlite =
-      "SELECT run_id, seq, type, at, step, data FROM run_events WHERE run_id IN (SELECT value FROM json_each($1)) "
-      "ORDER BY run_id, seq";
+      "SELECT e.run_id, e.seq, e.type, e.at, e.step, e.data FROM json_each($1) AS wanted " FROM_ITS_LAST_BEGINNING;
   constexpr std::string_view kPostgres =
-      "SELECT run_id, seq, type, at, step, data FROM run_events WHERE run_id IN "
-      "(SELECT value FROM json_array_elements_text(CAST($1 AS json))) ORDER BY run_id, seq";
+      "SELECT e.run_id, e.seq, e.type, e.at, e.step, e.data FROM json_array_elements_text(CAST($1 AS json)) AS "
+      "wanted(value) " FROM_ITS_LAST_BEGINNING;
+#undef FROM_ITS_LAST_BEGINNING
   json::Array ids;
   for (const auto& run : runs) ids.emplace_back(run.str());
   std::unordered_map<RunId, Recorded> found;

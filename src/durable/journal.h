@@ -75,7 +75,8 @@ struct Recorded {
   std::vector<Event> events;
   std::string unreadable;  // why it cannot be read: its neighbours' can
 };
-// The journals of many runs. Those without events are absent.
+// The journals of many runs, each from where it last began (run_continued), to be folded. Those without events are
+// absent.
 std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs);
 std::int64_t last_seq(store::Transaction& tx, const RunId& run);
 // Runs on this resource that have not ended, oldest first.
