@@ -57,7 +57,7 @@ RunView view_run(const durable::journal::Row& row, const durable::RunState& stat
 }
 
 EventView view_event(const durable::Event& event) {
-  EventView view{.seq = event.seq, .type = event.type, .at = event.at, .data = event.data};
+  EventView view{.seq = event.seq, .type = event.type, .at = event.at, .data = durable::payload::shown(event.data).as_object()};
   if (!event.step.empty()) view.step = event.step;
   return view;
 }

@@ -134,6 +134,7 @@ Workspace make_workspace(Call& call, const CreateWorkspace& request) {
 }
 
 durable::RunRecord make_run(Call& call, std::string_view type, const Workspace& workspace, WorkspaceRequest request) {
+  request.provider = workspace.provider;
   return call.hub.engine.make_record({.type = std::string(type),
                                       .resource_type = "workspace",
                                       .resource_id = workspace.id.str(),
@@ -181,6 +182,7 @@ durable::RunRecord make_change(Call& call, std::string_view type, WorkspaceReque
 // Stores the run and makes the workspace its own. Gives what is answered and audited.
 Deed take_by(Call& call, store::Transaction& tx, Workspace& workspace, durable::RunRecord& run) {
   run.owner_id = workspace.owner_id.str();
+  run.input.as_object()["provider"] = workspace.provider;
   fleet::take(tx, workspace, run.id, call.hub.clock.now());
   durable::journal::insert_run(tx, run);
   const auto usual = durable::journal::usual_duration(tx, run.type);

@@ -67,10 +67,11 @@ observe::Logger::Options log_options(const HubConfig& config) {
           .file = {}};
 }
 
-durable::EngineOptions engine_options(const store::Database& database) {
+durable::EngineOptions engine_options(const store::Database& database, const fleet::Sealer& sealer) {
   std::array<char, 256> host{};
   ::gethostname(host.data(), host.size() - 1);
   durable::EngineOptions options;
+  options.sealer = &sealer;
   options.lease.name = std::string(host.data()) + ":" + std::to_string(::getpid());
   options.lease.sole = database.dialect() == store::Dialect::sqlite;  // its file lets nobody else in
   return options;
@@ -133,7 +134,7 @@ struct HubProcess::Impl {
 
   api::Doorbell run_bell{io};
   api::ChangeStream changes{io, *database, log};
-  durable::Engine engine{*database, loop, workers, clock, random, ids, engine_options(*database)};
+  durable::Engine engine{*database, loop, workers, clock, random, ids, engine_options(*database, sealer)};
   durable::Scheduler scheduler{*database, loop, clock, ids, engine};
   workflows::AgentPresence presence{[this](const base::RunId& run) { engine.poke(run); }};
   providers::Registry providers;

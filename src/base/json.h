@@ -49,8 +49,9 @@ enum class Mode {
   lenient,  // unknown members are skipped, missing ones keep the struct's default
 };
 
-// Whether secrets are shown. Only for what is sealed at rest or handed to the one who owns it.
-enum class Secrets { redacted, revealed };
+// Whether secrets are shown: revealed only for what is sealed at rest or handed to the one who owns it. A marked one is
+// {"$secret": text}, so that whoever stores the whole can find and seal it; reading takes both forms.
+enum class Secrets { redacted, revealed, marked };
 
 // Text to value. Limits nesting to 64, refuses duplicate members and invalid UTF-8. Throws VALIDATION_ERROR with the
 // position. `field` names the whole in errors.
@@ -198,6 +199,9 @@ T from_value(const Value& value, Mode mode, const Path& path) {
     if (!value.is_string()) fail_type(path, "a string", value);
     return std::string(value.get_string());
   } else if constexpr (std::is_same_v<T, base::Secret> || detail::IsId<T>::value) {
+    if constexpr (std::is_same_v<T, base::Secret>)
+      if (mode == Mode::lenient && value.is_object() && value.get_object().contains("$secret"))
+        return from_value<T>(value.get_object().at("$secret"), mode, path);
     if (!value.is_string()) fail_type(path, "a string", value);
     return T(std::string(value.get_string()));
   } else if constexpr (std::is_same_v<T, base::Instant>) {
@@ -242,6 +246,7 @@ Value to_value(const T& value, Secrets secrets) {
   } else if constexpr (std::is_integral_v<T>) {
     return Value(value);
   } else if constexpr (std::is_same_v<T, base::Secret>) {
+    if (secrets == Secrets::marked) return Object{{"$secret", value.reveal()}};
     return Value(secrets == Secrets::revealed ? std::string_view(value.reveal()) : base::kRedacted);
   } else if constexpr (detail::IsId<T>::value) {
     return Value(std::string_view(value.str()));

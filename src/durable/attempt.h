@@ -67,7 +67,7 @@ class Attempt {
   // there; the last seconds before a crash may be missing from it.
   template <class T>
   void heartbeat(const T& detail) {
-    pulse_->beat(json::to_value(detail, json::Secrets::revealed));
+    pulse_->beat(json::to_value(detail, json::Secrets::marked));
   }
   void heartbeat() { pulse_->beat(last_heartbeat_); }
   // The detail that was recorded last, by an earlier attempt.

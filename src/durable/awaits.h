@@ -44,7 +44,7 @@ json::Value call_to_json(F& function, Arguments&... arguments) {
     function(arguments...);
     return nullptr;
   } else {
-    return json::to_value(function(arguments...), json::Secrets::revealed);
+    return json::to_value(function(arguments...), json::Secrets::marked);
   }
 }
 
@@ -180,7 +180,7 @@ class PollAwait final : public Await<typename PollResult<F>::type> {
     if constexpr (std::is_same_v<decltype(found), bool>) {
       return json::Value(nullptr);
     } else {
-      return json::to_value(*found, json::Secrets::revealed);
+      return json::to_value(*found, json::Secrets::marked);
     }
   }
 

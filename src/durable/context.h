@@ -15,7 +15,7 @@
 //    between the steps runs again from the top after a crash, and must then do the same with the same recorded results.
 //  - Steps are awaited where they are made, one after another; what is to run side by side is a fan-out. A name used
 //    twice counts: the second is `name#2`.
-//  - A step's result must be describable as JSON (base/json.h); secrets do not belong in it.
+//  - A step's result must be describable as JSON (base/json.h). A base::Secret in it is sealed at rest.
 //  - A failed step throws base::Error into the body, and a stopped run Cancelled; what leaves the body fails (or
 //    cancels) the run, and its compensations run, newest first.
 //

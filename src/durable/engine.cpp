@@ -211,11 +211,11 @@ void Engine::submit(std::vector<LivePtr> group) {
   }
   if (batches.empty()) return;
   write(
-      [batches](store::Transaction& tx) {
+      [batches, sealer = options_.sealer](store::Transaction& tx) {
         std::vector<journal::Appended> events;
         for (const auto& batch : batches)
           for (const auto& event : batch->pending.events) events.push_back({&batch->live->id(), &event});
-        if (!events.empty()) journal::append(tx, events);
+        if (!events.empty()) journal::append(tx, events, sealer);
         for (const auto& batch : batches) batch->write(tx);
       },
       [this, batches](std::exception_ptr failure) { on_written(batches, failure); });
@@ -382,12 +382,12 @@ void Engine::start_transaction(const LivePtr& live) {
   batch->pending.events.push_back(std::move(call.completion));
   live->writing = live->awaited_on_way = live->in_transaction = true;
   write(
-      [batch, operation = call.operation](store::Transaction& tx) {
+      [batch, operation = call.operation, sealer = options_.sealer](store::Transaction& tx) {
         auto& all = batch->pending.events;
         all.back().data["result"] = operation->perform_in(tx);
         std::vector<journal::Appended> events;
         for (const auto& event : all) events.push_back({&batch->live->id(), &event});
-        journal::append(tx, events);
+        journal::append(tx, events, sealer);
         batch->write(tx);
       },
       [this, batch](std::exception_ptr failure) { on_transaction_written(batch, failure); });

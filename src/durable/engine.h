@@ -41,6 +41,7 @@ struct EngineOptions {
   Duration store_retry_max{2'000};  // between attempts to write while the store is gone
   Duration sweep_every{30'000};     // how often the invariants are looked after
   LeaseOptions lease;
+  const Sealer* sealer = nullptr;  // for secrets in results; outlives the engine. Without it such a result is refused
 };
 
 struct StartRequest {
@@ -202,6 +203,7 @@ class Engine {
   std::unordered_set<RunId> loading_;  // owned, and on their way into memory
   std::unordered_map<RunId, std::vector<std::function<void(const LivePtr&)>>> coming_back_;
   std::set<ReplicaId> being_taken_over_;
+  RetryBudgets budgets_;
   bool claiming_due_ = false;
   bool reading_inputs_ = false;
   bool read_inputs_again_ = false;

@@ -88,10 +88,10 @@ void Engine::load(std::shared_ptr<std::vector<journal::Row>> rows, std::function
   if (rows->empty()) return then(0);
   auto journals = std::make_shared<std::unordered_map<RunId, journal::Recorded>>();
   database_.read(
-      [rows, journals](store::Transaction& tx) {
+      [rows, journals, sealer = options_.sealer](store::Transaction& tx) {
         std::vector<RunId> runs;
         for (const auto& row : *rows) runs.push_back(row.record.id);
-        *journals = journal::events_of(tx, runs);
+        *journals = journal::events_of(tx, runs, sealer);
       },
       on_loop([this, rows, journals, then, life = membership_.self()](std::exception_ptr failure) mutable {
         if (shut_down_ || life != membership_.self()) return then(0);
@@ -192,7 +192,7 @@ void Engine::take_up(RunRecord record, RunState state) {
   if (workflow == nullptr) return park_unread(record.id, "this hub knows no workflow '" + record.type + "'");
   auto live = std::make_shared<Live>();
   live->execution = std::make_unique<Execution>(std::move(record), *workflow, std::move(state),
-                                                Services{clock_, random_, ids_, options_.cancel_grace});
+                                                Services{clock_, random_, ids_, budgets_, options_.cancel_grace});
   live_[live->id()] = live;
   live->execution->start();
   advance(live);

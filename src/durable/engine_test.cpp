@@ -474,5 +474,28 @@ TEST_F(EngineTest, TheSameNameTwiceCounts) {
   EXPECT_EQ(ended.steps[2].result, json::Value(2));
 }
 
+TEST_F(EngineTest, ManyRunsThatFailOnOneEndpointShareItsRetries) {
+  std::vector<base::Instant> calls;
+  bool broken = true;
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
+    auto patient = retry::cloud("backend");
+    patient.attempts_max = 1'000;
+    patient.first_delay = 1ms;
+    patient.delay_max = 1ms;
+    co_await run.step("first", patient, [&] {
+      calls.push_back(world_.now());
+      if (broken) throw passing_error();
+    });
+  });
+  std::vector<RunId> runs;
+  for (int i = 0; i < 100; ++i) runs.push_back(start("t"));
+  const auto began = world_.now();
+  play([&] { return world_.now() - began > 60s; });
+  EXPECT_LT(calls.size(), 100u + 20u + 2u * 65u);  // the first calls, a burst, and two a second
+  broken = false;
+  play();
+  for (const auto& run : runs) EXPECT_EQ(state(run).status, RunStatus::completed);
+}
+
 }  // namespace
 }  // namespace slipway::durable

@@ -256,6 +256,8 @@ void Execution::on_attempt(std::int64_t id, std::optional<Outcome> outcome) {
   } else if (auto* error = std::get_if<base::Error>(&*outcome)) {
     on_step_error(lane, *error);
   } else {
+    if (const auto& endpoint = lane.operation->retry.endpoint; !endpoint.empty())
+      services_.budgets.on_success(endpoint, services_.clock.now());
     complete(lane, std::move(*outcome));
   }
 }

@@ -17,6 +17,7 @@
 #include "durable/input.h"
 #include "durable/lane.h"
 #include "durable/operation.h"
+#include "durable/retry_budget.h"
 #include "durable/run.h"
 #include "durable/run_state.h"
 #include "durable/workflow.h"
@@ -66,6 +67,7 @@ struct Services {
   const base::Clock& clock;
   base::Random& random;
   base::IdGenerator& ids;
+  RetryBudgets& budgets;
   Duration grace;  // how long an attempt that was told to stop may take, before it is left behind
 };
 

@@ -203,11 +203,12 @@ void Execution::on_step_error(Lane& lane, const base::Error& error) {
   record_beat(lane);
   if (state_.is_stopping()) return complete(lane, Cancelled());
   const auto now = services_.clock.now();
-  const auto delay =
-      operation.retry.delay(lane.failed + 1, now - lane.started_at.value_or(now), error, services_.random);
+  auto delay = operation.retry.delay(lane.failed + 1, now - lane.started_at.value_or(now), error, services_.random);
   if (!delay) return complete(lane, error);
   if (operation.group != nullptr && operation.group->closed)
     return complete(lane, Cancelled());  // no time to try again
+  if (const auto& endpoint = operation.retry.endpoint; !endpoint.empty())
+    delay = std::max(*delay, services_.budgets.reserve(endpoint, now));
   ++lane.failed;
   auto data = attempt_data(lane, error, now + *delay);
   data["kind"] = json::to_value(operation.kind);

@@ -53,12 +53,21 @@ Row to_row(const store::Row& row) {
   return run;
 }
 
-Event to_event(const store::Row& row, std::size_t first) {
+// In the place of data that stands in run_payloads.
+constexpr std::string_view kBeside = R"({"$beside":true})";
+
+Event to_event(store::Transaction& tx, const std::string& run, const store::Row& row, std::size_t first,
+               const Sealer* sealer) {
+  std::string data = row.text(first + 4);
+  if (data == kBeside)
+    data = tx.query("SELECT data FROM run_payloads WHERE run_id = $1 AND seq = $2", {run, row.integer(first)})
+               .at(0)
+               .text(0);
   return {.seq = row.integer(first),
           .type = value_of<EventType>(row.text(first + 1)),
           .at = row.instant(first + 2),
           .step = row.text(first + 3),
-          .data = json::parse_value(row.text(first + 4)).as_object()};
+          .data = payload::from_stored(data, sealer)};
 }
 
 std::vector<Row> to_rows(const store::Rows& rows) {
@@ -112,7 +121,7 @@ void insert_run(store::Transaction& tx, const RunRecord& record) {
   append(tx, {{&record.id, &first}});
 }
 
-void append(store::Transaction& tx, const std::vector<Appended>& events) {
+void append(store::Transaction& tx, const std::vector<Appended>& events, const Sealer* sealer) {
   using store::Parameter;
   std::vector<Parameter> parameters;
   parameters.reserve(events.size() * kEventColumns);
@@ -122,7 +131,12 @@ void append(store::Transaction& tx, const std::vector<Appended>& events) {
     parameters.push_back(Parameter::view(boost::describe::enum_to_string(event->type, "")));
     parameters.emplace_back(event->at);
     parameters.push_back(Parameter::view(event->step));
-    parameters.emplace_back(json::print_value(event->data));
+    auto data = payload::to_stored(event->data, sealer);
+    if (data.size() > payload::kBesideAbove) {
+      tx.execute("INSERT INTO run_payloads (run_id, seq, data) VALUES ($1, $2, $3)", {run->str(), event->seq, data});
+      data = kBeside;
+    }
+    parameters.emplace_back(std::move(data));
   }
   tx.execute_many(kInsertEvent, kEventColumns, parameters);
 }
@@ -243,11 +257,12 @@ std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t
   for (const auto& row : tx.query("SELECT seq, type, at, step, data FROM run_events WHERE run_id = $1 AND seq > $2 "
                                   "ORDER BY seq LIMIT $3",
                                   {run.str(), after, limit}))
-    events.push_back(to_event(row, 0));
+    events.push_back(to_event(tx, run.str(), row, 0, nullptr));
   return events;
 }
 
-std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs) {
+std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs,
+                                              const Sealer* sealer) {
 #define FROM_ITS_LAST_BEGINNING                                                                                    \
   "JOIN run_events e ON e.run_id = wanted.value AND e.seq >= COALESCE((SELECT MAX(c.seq) FROM run_events c WHERE " \
   "c.run_id = wanted.value AND c.type = 'run_continued'), 0) ORDER BY e.run_id, e.seq"
@@ -264,7 +279,7 @@ std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std:
        tx.query(tx.dialect() == store::Dialect::postgres ? kPostgres : kSqlite, {json::print_value(std::move(ids))})) {
     Recorded& recorded = found[RunId(row.text(0))];
     try {
-      recorded.events.push_back(to_event(row, 1));
+      recorded.events.push_back(to_event(tx, row.text(0), row, 1, sealer));
     } catch (const base::Error& error) {
       recorded.unreadable = error.message();
     }

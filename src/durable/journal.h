@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "durable/execution.h"
+#include "durable/payload.h"
 #include "store/store.h"
 
 namespace slipway::durable::journal {
@@ -34,7 +35,8 @@ struct Appended {
   const RunId* run = nullptr;
   const Event* event = nullptr;
 };
-void append(store::Transaction& tx, const std::vector<Appended>& events);
+// Secrets in them are sealed; data that is large stands in run_payloads (payload.h).
+void append(store::Transaction& tx, const std::vector<Appended>& events, const Sealer* sealer = nullptr);
 // Puts the end into the run's row. `state` is final.
 void set_ended(store::Transaction& tx, const RunId& run, const RunState& state);
 // The run is nobody's until `wake_at`, or until something is said to it.
@@ -76,8 +78,9 @@ struct Recorded {
   std::string unreadable;  // why it cannot be read: its neighbours' can
 };
 // The journals of many runs, each from where it last began (run_continued), to be folded. Those without events are
-// absent.
-std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs);
+// absent. Secrets stay sealed without a sealer.
+std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std::vector<RunId>& runs,
+                                              const Sealer* sealer = nullptr);
 std::int64_t last_seq(store::Transaction& tx, const RunId& run);
 // Runs on this resource that have not ended, oldest first.
 std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resource_id);

@@ -2,6 +2,7 @@
 // When a failed attempt is tried again, decided from the error's class alone.
 
 #include <optional>
+#include <string>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -16,6 +17,10 @@ struct Retry {
   base::Duration delay_max{30'000};
   base::Duration quota_delay_max{3'600'000};  // a limit that is reached frees up slowly
   base::Duration time_max{600'000};           // from the step's first attempt; quota waits do not count
+
+  // What is called, for all steps that call the same one: its retries share a budget (retry_budget.h), so that many
+  // runs that fail on it do not storm it. Empty: none.
+  std::string endpoint = {};
 
   // How long one attempt may take, and how long it may be silent (Attempt::heartbeat); 0: as long as it likes. When the
   // time is over its stop token fires; if it has not returned after the engine's grace it is left behind. It counts as
@@ -34,8 +39,11 @@ struct Retry {
 
 namespace retry {
 // For calls of a backend: patient with it, never with a wrong request.
-inline Retry cloud() {
-  return {.attempts_max = 10, .first_delay = base::Duration(500), .time_max = base::Duration(1'800'000)};
+inline Retry cloud(std::string endpoint = {}) {
+  return {.attempts_max = 10,
+          .first_delay = base::Duration(500),
+          .time_max = base::Duration(1'800'000),
+          .endpoint = std::move(endpoint)};
 }
 // For calls on this machine: they fail for a reason or pass quickly.
 inline Retry local() {

@@ -50,8 +50,9 @@ struct Services {
 struct WorkspaceRequest {
   WorkspaceId workspace_id;
   std::optional<std::string> mode;  // of a stop: "stop" or "suspend"
+  std::string provider;             // who is called
 };
-SLIPWAY_JSON_CAMEL(WorkspaceRequest, workspace_id, mode)
+SLIPWAY_JSON_CAMEL(WorkspaceRequest, workspace_id, mode, provider)
 
 // What a machine is found by, also when its workspace's record is gone.
 struct MachineRef {

@@ -24,7 +24,7 @@ durable::Run<> WorkspaceCreate::operator()(durable::Context& run, WorkspaceReque
   co_await run.transaction("issue-agent-token", [&](store::Transaction& tx) { services.issue_agent_token(tx, id); });
   for (int tries = 1;; ++tries) {
     co_await run.step(
-        "create-machine", durable::retry::cloud(),
+        "create-machine", durable::retry::cloud(machine.provider),
         [&](Attempt& attempt) {
           const auto workspace = services.workspace(id);
           services.provider_of(workspace).create(services.machine_spec(workspace), attempt.stop());

@@ -30,7 +30,7 @@ durable::Run<> WorkspaceDelete::operator()(durable::Context& run, WorkspaceReque
     });
     return alone;
   });
-  co_await run.step("destroy-machine", durable::retry::cloud(), [&](Attempt& attempt) {
+  co_await run.step("destroy-machine", durable::retry::cloud(request.provider), [&](Attempt& attempt) {
     const auto workspace = services.workspace(id);
     services.provider_of(workspace).destroy(workspace.instance_name, attempt.stop());
   });

@@ -17,7 +17,7 @@ durable::Run<> WorkspaceStart::operator()(durable::Context& run, WorkspaceReques
 
   co_await run.transaction("issue-agent-token", [&](store::Transaction& tx) { services.issue_agent_token(tx, id); });
   for (int tries = 1;; ++tries) {
-    co_await run.step("start-machine", durable::retry::cloud(), [&](Attempt& attempt) {
+    co_await run.step("start-machine", durable::retry::cloud(request.provider), [&](Attempt& attempt) {
       const auto workspace = services.workspace(id);
       auto& provider = services.provider_of(workspace);
       const auto spec = services.machine_spec(workspace);

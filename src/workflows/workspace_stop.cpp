@@ -11,7 +11,7 @@ durable::Run<> WorkspaceStop::operator()(durable::Context& run, WorkspaceRequest
   const WorkspaceId id = request.workspace_id;
   const bool suspend = request.mode == "suspend";
 
-  co_await run.step("stop-machine", durable::retry::cloud(), [&](Attempt& attempt) {
+  co_await run.step("stop-machine", durable::retry::cloud(request.provider), [&](Attempt& attempt) {
     const auto workspace = services.workspace(id);
     auto& provider = services.provider_of(workspace);
     if (suspend) {

@@ -40,7 +40,7 @@ void SmallEngine::insert(RunRecord record) {
 void SmallEngine::take_up(Stored& run) {
   run.execution =
       std::make_shared<Execution>(run.record, workflows_.at(run.record.type), fold_all(last_generation(run.journal)),
-                                  Services{*this, random_, ids_, kGrace});
+                                  Services{*this, random_, ids_, budgets_, kGrace});
   run.execution->start();
 }
 

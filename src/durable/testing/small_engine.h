@@ -72,6 +72,7 @@ class SmallEngine final : public base::Clock {
   Instant now_ = base::from_unix_ms(1'700'000'000'000);
   base::SeededRandom random_{11};
   base::IdGenerator ids_{*this, random_};
+  RetryBudgets budgets_;
   std::map<std::string, Workflow> workflows_, next_workflows_;
   std::map<RunId, Stored> runs_;
   std::deque<Returned> returned_;
