@@ -7,6 +7,11 @@ namespace {
 constexpr std::string_view kHoldSqlite = "SELECT 1 FROM replicas WHERE id = $1";
 constexpr std::string_view kHoldPostgres = "SELECT 1 FROM replicas WHERE id = $1 FOR KEY SHARE";
 
+// Where its row is locked by a commit under way, this does not wait: our own commits would wait behind it.
+constexpr std::string_view kEvictSqlite = "DELETE FROM replicas WHERE id = $1 AND beat = $2";
+constexpr std::string_view kEvictPostgres =
+    "DELETE FROM replicas WHERE id IN (SELECT id FROM replicas WHERE id = $1 AND beat = $2 FOR UPDATE SKIP LOCKED)";
+
 void say_departed(store::Transaction& tx, const std::string& replica, Instant now) {
   tx.execute("INSERT INTO departed_replicas (id, departed_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING",
              {replica, now});
@@ -157,8 +162,7 @@ void Membership::watch(const std::map<std::string, std::int64_t>& others) {
     if (std::exchange(seen->second.beat, beat) != beat) {
       seen->second.silent_looks = 0;
     } else if (++seen->second.silent_looks >= options_.silent_looks_max) {
-      seen->second.silent_looks = 0;
-      evict(id, beat);
+      evict(id, beat);  // and again at every look until it is gone: a commit of its may hold the row for a while
     }
   }
 }
@@ -167,8 +171,8 @@ void Membership::evict(const std::string& replica, std::int64_t beat) {
   // Not together with our own beat: two that hold each other for dead must not wait for each other's rows.
   database_.write(
       [replica, beat, now = clock_.now()](store::Transaction& tx) {
-        if (tx.execute("DELETE FROM replicas WHERE id = $1 AND beat = $2", {replica, beat}) > 0)
-          say_departed(tx, replica, now);
+        const auto sql = tx.dialect() == store::Dialect::postgres ? kEvictPostgres : kEvictSqlite;
+        if (tx.execute(sql, {replica, beat}) > 0) say_departed(tx, replica, now);
       },
       [this, alive = std::weak_ptr(alive_), &loop = loop_](std::exception_ptr failure) {
         loop.post([this, alive, failure] {
