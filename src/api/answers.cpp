@@ -25,13 +25,21 @@ struct CodeStatus {
 
 // Codes whose status does not follow from their class.
 constexpr std::array kStatuses = {
-    CodeStatus{"UNAUTHORIZED", 401},       CodeStatus{"FORBIDDEN", 403},
-    CodeStatus{"QUOTA_EXCEEDED", 403},     CodeStatus{"NOT_FOUND", 404},
-    CodeStatus{"METHOD_NOT_ALLOWED", 405}, CodeStatus{"PRECONDITION_FAILED", 412},
-    CodeStatus{"PAYLOAD_TOO_LARGE", 413},  CodeStatus{"IDEMPOTENCY_KEY_REUSED", 422},
-    CodeStatus{"UPGRADE_REQUIRED", 426},   CodeStatus{"BMC_CONNECTION_FAILED", 502},
-    CodeStatus{"STORE_UNAVAILABLE", 503},  CodeStatus{"STORE_FULL", 503},
-    CodeStatus{"STORE_BUSY", 503},         CodeStatus{"SHUTTING_DOWN", 503},
+    CodeStatus{"UNAUTHORIZED", 401},
+    CodeStatus{"FORBIDDEN", 403},
+    CodeStatus{"QUOTA_EXCEEDED", 403},
+    CodeStatus{"NOT_FOUND", 404},
+    CodeStatus{"METHOD_NOT_ALLOWED", 405},
+    CodeStatus{"PRECONDITION_FAILED", 412},
+    CodeStatus{"PAYLOAD_TOO_LARGE", 413},
+    CodeStatus{"IDEMPOTENCY_KEY_REUSED", 422},
+    CodeStatus{"QUEUE_FULL", 429},
+    CodeStatus{"UPGRADE_REQUIRED", 426},
+    CodeStatus{"BMC_CONNECTION_FAILED", 502},
+    CodeStatus{"STORE_UNAVAILABLE", 503},
+    CodeStatus{"STORE_FULL", 503},
+    CodeStatus{"STORE_BUSY", 503},
+    CodeStatus{"SHUTTING_DOWN", 503},
 };
 
 }  // namespace

@@ -57,6 +57,7 @@ net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
   if (error) {
     if (http_status(*error) >= 500)
       hub_.log.error("a request failed", *error, {{"request", call.request_id}, {"route", call.route}});
+    count_refused(*error);
     response = failure(call.meta(), *error, accept_of(request));
     if (const auto* allowed = error->details().if_object(); allowed != nullptr && error->code() == "METHOD_NOT_ALLOWED")
       response->headers.set("Allow", std::string_view(allowed->at("allow").as_string()));
@@ -110,6 +111,15 @@ net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission)
     throw unauthorized(has_key ? "this API key is not known" : "an API key is needed: Authorization: Bearer slk_…");
   if (permission == Permission::admin && !call.caller->is_admin())
     throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may do this");
+}
+
+// A start that a full queue did not take.
+void Dispatcher::count_refused(const base::Error& error) {
+  if (error.code() != "QUEUE_FULL") return;
+  hub_.metrics
+      .counter("slipway_queue_refused_total", "Starts refused because the queue was full.",
+               {{"queue", std::string(error.details().at("queue").as_string())}})
+      .increment();
 }
 
 void Dispatcher::record(const Call& call, int status, std::optional<base::Duration> took) {

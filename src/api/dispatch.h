@@ -18,6 +18,7 @@ class Dispatcher {
  private:
   net::Awaitable<std::optional<net::Response>> answer(Call& call);
   net::Awaitable<void> authenticate(Call& call, Permission permission);
+  void count_refused(const base::Error& error);
   void record(const Call& call, int status, std::optional<base::Duration> took);
 
   Hub& hub_;

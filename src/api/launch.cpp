@@ -29,6 +29,7 @@ net::Response accepted(const Call& call, const durable::RunRecord& run, std::str
   row.record = run;
   durable::RunState state;
   state.started_at = run.started_at;
+  row.status = state.status = run.ticket ? durable::RunStatus::pending : durable::RunStatus::running;
   const auto url = "/v1/workflows/runs/" + run.id.str();
   json::Object data{{name, subject},
                     {"run", json::to_value(view_run(row, state, call.hub.engine.find_workflow(run.type)))},

@@ -8,6 +8,7 @@ namespace slipway::api {
 void add_workspace_routes(Router& router);  // workspaces.cpp
 void add_run_routes(Router& router);        // runs.cpp
 void add_schedule_routes(Router& router);   // schedules.cpp
+void add_queue_routes(Router& router);      // queues.cpp
 void add_event_routes(Router& router);      // events.cpp
 void add_connect_routes(Router& router);    // connect.cpp: agents and their clients
 void add_why_routes(Router& router);        // why.cpp
@@ -19,6 +20,7 @@ inline Router all_routes() {
   add_workspace_routes(router);
   add_run_routes(router);
   add_schedule_routes(router);
+  add_queue_routes(router);
   add_event_routes(router);
   add_connect_routes(router);
   add_why_routes(router);

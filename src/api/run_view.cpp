@@ -56,8 +56,23 @@ RunView view_run(const durable::journal::Row& row, const durable::RunState& stat
   return view;
 }
 
+WaitingView view_standing(const durable::queues::Standing& standing) {
+  WaitingView view{.queue = standing.queue,
+                   .key = {},
+                   .priority = standing.priority,
+                   .since = standing.since,
+                   .position = standing.ahead + 1,
+                   .ahead = standing.ahead,
+                   .reason = standing.reason,
+                   .explanation = standing.explanation,
+                   .until = standing.until};
+  if (!standing.key.empty()) view.key = standing.key;
+  return view;
+}
+
 EventView view_event(const durable::Event& event) {
-  EventView view{.seq = event.seq, .type = event.type, .at = event.at, .data = durable::payload::shown(event.data).as_object()};
+  EventView view{
+      .seq = event.seq, .type = event.type, .at = event.at, .data = durable::payload::shown(event.data).as_object()};
   if (!event.step.empty()) view.step = event.step;
   return view;
 }

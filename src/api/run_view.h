@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "durable/journal.h"
+#include "durable/queue_standing.h"
 #include "durable/run_state.h"
 #include "durable/workflow.h"
 
@@ -36,6 +37,20 @@ struct StepView {
 SLIPWAY_JSON_CAMEL(StepView, name, kind, status, started_at, completed_at, duration_ms, attempts, next_attempt_at,
                    child_run_id, items, heartbeat, error)
 
+// Where a pending run stands.
+struct WaitingView {
+  std::string queue;
+  std::optional<std::string> key;
+  std::int64_t priority = 0;
+  base::Instant since;
+  std::int64_t position = 1;  // in line, from 1
+  std::int64_t ahead = 0;
+  durable::WaitReason reason = durable::WaitReason::next;
+  std::string explanation;
+  std::optional<base::Instant> until;
+};
+SLIPWAY_JSON_CAMEL(WaitingView, queue, key, priority, since, position, ahead, reason, explanation, until)
+
 struct RunView {
   std::string id;
   std::string type;
@@ -51,10 +66,11 @@ struct RunView {
   std::optional<bool> needs_attention;
   std::optional<std::string> parked_reason;
   std::optional<RunError> error;
+  std::optional<WaitingView> waiting;          // in a queue; left out in lists
   std::optional<std::vector<StepView>> steps;  // left out in lists
 };
 SLIPWAY_JSON_CAMEL(RunView, id, type, status, resource_type, resource_id, triggered_by, started_at, completed_at,
-                   duration_ms, progress, cancel_requested_at, needs_attention, parked_reason, error, steps)
+                   duration_ms, progress, cancel_requested_at, needs_attention, parked_reason, error, waiting, steps)
 
 struct EventView {
   std::int64_t seq = 0;
@@ -68,6 +84,7 @@ SLIPWAY_JSON_CAMEL(EventView, seq, type, at, step, data)
 RunView view_row(const durable::journal::Row& row);
 // With steps; `workflow` may be unknown to this hub: then there is no outline.
 RunView view_run(const durable::journal::Row& row, const durable::RunState& state, const durable::Workflow* workflow);
+WaitingView view_standing(const durable::queues::Standing& standing);
 EventView view_event(const durable::Event& event);
 
 }  // namespace slipway::api

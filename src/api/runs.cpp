@@ -87,6 +87,9 @@ Answer get(Call& call) {
   co_await read(call.hub, [&](store::Transaction& tx) {
     const auto row = visible(tx, call, id);
     view = view_run(row, durable::fold_all(journal::events(tx, id)), call.hub.engine.find_workflow(row.record.type));
+    if (row.status == durable::RunStatus::pending)
+      if (const auto standing = durable::queues::standing_of(tx, id, call.hub.clock.now()))
+        view->waiting = view_standing(*standing);
   });
   co_return call.success(200, json::to_value(*view));
 }

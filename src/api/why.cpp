@@ -4,6 +4,7 @@
 #include "api/run_view.h"
 #include "api/workspace_status.h"
 #include "durable/journal.h"
+#include "durable/queue_standing.h"
 
 namespace slipway::api {
 namespace {
@@ -71,6 +72,17 @@ void explain_step(Why& why, const durable::StepState& step) {
   }
 }
 
+void explain_waiting(Why& why, const durable::queues::Standing& standing) {
+  why.because.push_back("it waits: " + standing.explanation);
+  why.because.push_back("it is number " + std::to_string(standing.ahead + 1) + " in line" +
+                        (standing.key.empty() ? "" : ", under the key '" + standing.key + "'"));
+  if (standing.reason == durable::WaitReason::paused) {
+    why.next.push_back({"nothing, until the queue is resumed", {}});
+  } else {
+    why.next.push_back({"it is admitted when its turn comes", standing.until});
+  }
+}
+
 void explain_run(Why& why, const journal::Row& row, const durable::RunState& state, const durable::Workflow* workflow) {
   if (row.parked_reason) why.because.push_back("it is parked: " + *row.parked_reason);
   if (state.cancel_requested_at) why.because.push_back("a cancel was asked for");
@@ -99,6 +111,9 @@ net::Awaitable<std::optional<net::Response>> explain(Call& call) {
     const bool visible = row && (call.caller->is_admin() || row->record.owner_id == call.caller->user.str());
     if (!visible) throw base::not_found("run", run.str());
     if (why.kind.empty()) why.state = boost::describe::enum_to_string(row->status, "");
+    if (row->status == durable::RunStatus::pending)
+      if (const auto standing = durable::queues::standing_of(tx, run, call.hub.clock.now()))
+        return explain_waiting(why, *standing);
     explain_run(why, *row, durable::fold_all(journal::events(tx, run)),
                 call.hub.engine.find_workflow(row->record.type));
   };

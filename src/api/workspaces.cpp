@@ -133,14 +133,20 @@ Workspace make_workspace(Call& call, const CreateWorkspace& request) {
   return workspace;
 }
 
+// Where the operator made such a queue, what needs a machine waits in it, by owner. What gives machines back never
+// does.
+constexpr std::string_view kQueue = "workspaces";
+
 durable::RunRecord make_run(Call& call, std::string_view type, const Workspace& workspace, WorkspaceRequest request) {
   request.provider = workspace.provider;
-  return call.hub.engine.make_record({.type = std::string(type),
-                                      .resource_type = "workspace",
-                                      .resource_id = workspace.id.str(),
-                                      .triggered_by = call.caller->user.str(),
-                                      .owner_id = workspace.owner_id.str(),
-                                      .input = json::to_value(request)});
+  return call.hub.engine.make_record(
+      {.type = std::string(type),
+       .resource_type = "workspace",
+       .resource_id = workspace.id.str(),
+       .triggered_by = call.caller->user.str(),
+       .owner_id = workspace.owner_id.str(),
+       .input = json::to_value(request),
+       .ticket = durable::Ticket{.queue = std::string(kQueue), .key = workspace.owner_id.str()}});
 }
 
 // ---- routes
@@ -170,19 +176,27 @@ Answer create(Call& call) {
 
 durable::RunRecord make_change(Call& call, std::string_view type, WorkspaceRequest request, const WorkspaceId& id) {
   request.workspace_id = id;
+  std::optional<durable::Ticket> ticket;
+  if (type == workflows::WorkspaceStart::kType) ticket = durable::Ticket{.queue = std::string(kQueue)};
   // Whose it is, is known only inside the transaction; the run's id is needed before.
   return call.hub.engine.make_record({.type = std::string(type),
                                       .resource_type = "workspace",
                                       .resource_id = id.str(),
                                       .triggered_by = call.caller->user.str(),
                                       .owner_id = {},
-                                      .input = json::to_value(request)});
+                                      .input = json::to_value(request),
+                                      .ticket = std::move(ticket)});
 }
 
 // Stores the run and makes the workspace its own. Gives what is answered and audited.
 Deed take_by(Call& call, store::Transaction& tx, Workspace& workspace, durable::RunRecord& run) {
   run.owner_id = workspace.owner_id.str();
   run.input.as_object()["provider"] = workspace.provider;
+  if (run.ticket != nullptr) {
+    durable::Ticket ticket = *run.ticket;
+    ticket.key = run.owner_id;
+    run.ticket = std::make_shared<const durable::Ticket>(std::move(ticket));
+  }
   fleet::take(tx, workspace, run.id, call.hub.clock.now());
   durable::journal::insert_run(tx, run);
   const auto usual = durable::journal::usual_duration(tx, run.type);

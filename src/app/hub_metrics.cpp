@@ -4,6 +4,23 @@ namespace slipway::app {
 
 using Kind = observe::Registry::Kind;
 
+namespace {
+
+using Samples = std::vector<observe::Registry::Sample>;
+
+// One sample for each queue that `value` says something of.
+template <class Value>
+auto by_queue(const durable::Engine& engine, Value value) {
+  return [&engine, value] {
+    Samples samples;
+    for (const auto& [queue, statistics] : engine.queue_statistics())
+      if (const std::optional<double> found = value(statistics)) samples.push_back({{{"queue", queue}}, *found});
+    return samples;
+  };
+}
+
+}  // namespace
+
 HubMetrics::HubMetrics(observe::Registry& registry, const durable::Engine& engine, const durable::Scheduler& scheduler,
                        const store::Database& database, const net::Server& server, const agent::AgentHub& agents)
     : registry_(registry) {
@@ -56,6 +73,22 @@ HubMetrics::HubMetrics(observe::Registry& registry, const durable::Engine& engin
   read(Kind::gauge, "slipway_http_websockets", "Websockets open.", [&] { return server.statistics().websockets; });
   read(Kind::counter, "slipway_http_refused_total", "Requests that the server itself refused.",
        [&] { return server.statistics().refused_total; });
+  using Queue = durable::Engine::QueueStatistics;
+  const auto read_queues = [&](Kind kind, const char* name, const char* help, auto value) {
+    registrations_.push_back(registry.read_many(kind, name, help, by_queue(engine, value)));
+  };
+  read_queues(Kind::gauge, "slipway_queue_waiting",
+              "Runs that wait in a queue, over all replicas, counted now and then.",
+              [](const Queue& queue) { return std::optional(double(queue.counts.waiting)); });
+  read_queues(Kind::gauge, "slipway_queue_admitted", "Runs at work that came through a queue, counted likewise.",
+              [](const Queue& queue) { return std::optional(double(queue.counts.admitted)); });
+  read_queues(Kind::gauge, "slipway_queue_oldest_timestamp_seconds",
+              "Since when the run waits that has waited longest; absent while none does.", [](const Queue& queue) {
+                const auto since = queue.counts.waiting_since;
+                return since ? std::optional(double(base::to_unix_ms(*since)) / 1'000.0) : std::nullopt;
+              });
+  read_queues(Kind::counter, "slipway_queue_admitted_total", "Runs that this replica admitted from a queue.",
+              [](const Queue& queue) { return std::optional(double(queue.admitted)); });
   read(Kind::gauge, "slipway_agents_connected", "Machines whose agent is connected.", [&] { return agents.agents(); });
   read(Kind::gauge, "slipway_session_clients", "Clients with sessions to machines.", [&] { return agents.clients(); });
 }

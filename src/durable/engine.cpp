@@ -79,13 +79,16 @@ RunRecord Engine::make_record(StartRequest request) {
           .input = std::move(request.input),
           .started_at = clock_.now(),
           .replica = membership_.self(),
-          .parent_id = {}};
+          .parent_id = {},
+          .queue = {},
+          .ticket = make_ticket(std::move(request.ticket))};
 }
 
 void Engine::launch(RunRecord record) {
+  if (record.ticket != nullptr) return launch_waiting(record);
   // Of a life that ended since: whoever took that over has the run. Or a sweep found it first.
   if (shut_down_ || record.replica != membership_.self() || is_known(record.id)) return;
-  const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
+  const Event first = journal::started_event(record, "");
   RunState state;
   fold(state, first);
   for (const auto& observer : observers_) observer(record, state, {first});
@@ -232,6 +235,7 @@ void Engine::Batch::write(store::Transaction& tx) const {
   if (!ended) return;
   if (bad_end && execution.workflow().on_failure) execution.workflow().on_failure(tx, execution.input(), *bad_end);
   journal::set_ended(tx, execution.id(), *ended);
+  if (!record.queue.empty()) queues::leave(tx, execution.id());
   if (!record.parent_id.empty()) mailbox::send(tx, child_ended(record, *ended));
 }
 
@@ -283,6 +287,10 @@ void Engine::tell(const Batch& batch) {
   if (!batch.pending.events.empty())
     for (const auto& observer : observers_) observer(execution.record(), execution.state(), batch.pending.events);
   for (const auto& callback : batch.on_durable) callback(nullptr);
+  if (const auto& queue = execution.record().queue; batch.ended && !queue.empty()) {
+    full_queues_.erase(queue);
+    admit_soon(queue);
+  }
   if (!batch.pending.sends.empty() || (batch.ended && !execution.record().parent_id.empty())) {
     look_for_inputs();
     ring(kBellInputs);

@@ -29,6 +29,7 @@
 #include "durable/journal.h"
 #include "durable/mailbox.h"
 #include "durable/membership.h"
+#include "durable/queue_admission.h"
 #include "store/store.h"
 
 namespace slipway::durable {
@@ -51,6 +52,7 @@ struct StartRequest {
   std::string triggered_by;
   std::string owner_id;
   json::Value input;
+  std::optional<Ticket> ticket = {};  // how it wishes to wait (queue.h)
 };
 
 class Engine {
@@ -81,7 +83,8 @@ class Engine {
   // ---- starting
   // In three parts, so that a caller can put the run and its own records into one transaction: make the record, insert
   // it there (journal::insert_run, refused with REPLICA_FENCED before join and without a lease), and launch it once
-  // that is durable.
+  // that is durable, unless a key of its ticket named another run. A ticket for a queue that nobody made is dropped:
+  // the run begins at once. Throws VALIDATION_ERROR for a ticket that is wrong.
   RunRecord make_record(StartRequest request);
   void launch(RunRecord record);
 
@@ -94,6 +97,8 @@ class Engine {
   void signal(const RunId& run, Input signal, std::function<void(std::exception_ptr)> done);
   // Something was put into the mailbox (mailbox.h) in a transaction of the caller's: looks for it at once.
   void look_for_inputs();
+  // Queues were changed: this replica looks at them at once, and tells the others.
+  void queues_changed();
   // A poll of this run looks again now. Harmless when there is none.
   void poke(const RunId& run);
 
@@ -113,6 +118,11 @@ class Engine {
     std::uint64_t lost_leases = 0;  // how often this engine had to begin anew
     std::uint64_t repaired = 0;     // runs that the sweep found with nothing to wake them: a defect, worth an alert
   };
+  struct QueueStatistics {
+    queues::Counts counts;       // over all replicas, as the last sweep counted them
+    std::uint64_t admitted = 0;  // by this replica
+  };
+  std::map<std::string, QueueStatistics> queue_statistics() const;
   Statistics statistics() const;
 
  private:
@@ -165,6 +175,18 @@ class Engine {
   void on_lost();
   void rejoin();
 
+  // ---- engine_queues.cpp: runs that wait in a queue
+  std::shared_ptr<const Ticket> make_ticket(std::optional<Ticket> wish) const;
+  void launch_waiting(const RunRecord& record);
+  void look_at_queues();
+  void admit_soon(const std::string& queue);
+  void admit();
+  void on_admitted(const std::string& queue, queues::Admission admission);
+  void take_up_admitted(queues::Admitted admitted);
+  void admit_at(const std::string& queue, std::optional<Instant> at);
+  void forget_queues();
+  void on_queues_examined(const queues::Examination& found);
+
   // ---- engine_sweep.cpp
   void sweep_when_due();
   void repair();
@@ -181,7 +203,9 @@ class Engine {
   // ---- engine_inputs.cpp: what is said to runs
   void send(Input input, Callback done);
   void deliver(const std::vector<mailbox::Letter>& letters);
-  void end_parked(store::Transaction& tx, const journal::Row& row, const std::string& by) const;
+  struct EndedUnadvanced;
+  EndedUnadvanced end_unadvanced(store::Transaction& tx, const journal::Row& row, const std::string& by) const;
+  void tell_ended(const EndedUnadvanced& ended);
 
   // Wraps a callback so that it runs on the loop, and only while this engine lives.
   template <class F>
@@ -205,6 +229,14 @@ class Engine {
   std::set<ReplicaId> being_taken_over_;
   RetryBudgets budgets_;
   bool claiming_due_ = false;
+  // Of the queues that exist, as the last look found them; null before the first one.
+  std::optional<std::set<std::string>> known_queues_;
+  std::set<std::string> to_admit_;     // queues that somebody may be admitted from
+  std::set<std::string> full_queues_;  // at the last admission: until a run of theirs ends, or the next look
+  std::map<std::string, base::EventLoop::TimerId> admit_timers_;
+  std::map<std::string, QueueStatistics> queue_statistics_;
+  bool reading_queues_ = false;
+  bool admitting_ = false;
   bool reading_inputs_ = false;
   bool read_inputs_again_ = false;
   bool sweeping_ = false;

@@ -30,13 +30,15 @@ void Engine::on_look(const std::vector<ReplicaId>& departed) {
     if (being_taken_over_.insert(replica).second) take_over(replica);
   claim_due();
   look_for_inputs();
+  look_at_queues();
   sweep_when_due();
 }
 
 // Bells only make it faster: everything that they speak of is looked for at every look as well.
 void Engine::hear(std::string_view bell) {
-  if (bell != kBellDeparted) look_for_inputs();
-  if (bell != kBellInputs) membership_.look_now();
+  if (bell.empty() || bell == kBellInputs) look_for_inputs();
+  if (bell.empty() || bell == kBellQueues) look_at_queues();
+  if (bell.empty() || bell == kBellDeparted) membership_.look_now();
 }
 
 void Engine::ring(std::string_view bell) {
@@ -57,6 +59,7 @@ void Engine::on_lost() {
   held_.clear();
   loading_.clear();
   being_taken_over_.clear();
+  forget_queues();
   for (auto& [id, callbacks] : std::exchange(coming_back_, {}))
     for (auto& callback : callbacks) callback(nullptr);
   rejoin();

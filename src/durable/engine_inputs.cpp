@@ -29,43 +29,63 @@ void Engine::signal(const RunId& run, Input signal, Callback done) {
 
 void Engine::send(Input input, Callback done) {
   input.at = clock_.now();
+  auto ended = std::make_shared<std::optional<EndedUnadvanced>>();
   database_.write(
-      [this, input](store::Transaction& tx) {
+      [this, input, ended](store::Transaction& tx) {
+        ended->reset();
+        const bool cancels = input.kind == InputKind::cancel;
+        const bool withdrawn = cancels && queues::withdraw(tx, input.run);
         const auto row = journal::find_for_update(tx, input.run);
         if (!row) throw base::not_found("run", input.run.str());
         if (row->completed_at) throw base::invalid_state("run '" + input.run.str() + "' has ended");
-        if (row->parked_reason && input.kind == InputKind::cancel) {
-          end_parked(tx, *row, input.sender);
+        if (withdrawn || (row->parked_reason && cancels)) {
+          *ended = end_unadvanced(tx, *row, input.sender);
         } else {
           mailbox::send(tx, input);
         }
       },
-      on_loop([this, done = std::move(done)](std::exception_ptr failure) {
+      on_loop([this, ended, done = std::move(done)](std::exception_ptr failure) {
         done(failure);
         if (failure) return;
+        if (*ended) tell_ended(**ended);
         look_for_inputs();
         ring(kBellInputs);
       }));
 }
 
-// A run that cannot be advanced can still be ended: what it holds is given free, and a person is told to look.
-void Engine::end_parked(store::Transaction& tx, const journal::Row& row, const std::string& by) const {
+// A run that cannot be advanced, or has not begun, can still be ended. What a parked one holds is given free, and a
+// person is told to look.
+Engine::EndedUnadvanced Engine::end_unadvanced(store::Transaction& tx, const journal::Row& row,
+                                               const std::string& by) const {
   const RunId& run = row.record.id;
   const Instant now = clock_.now();
   const auto last = journal::last_seq(tx, run);
-  const Event asked{.seq = last + 1, .type = EventType::cancel_requested, .at = now, .step = {}, .data = {{"by", by}}};
-  const Event ended{.seq = last + 2, .type = EventType::run_cancelled, .at = now, .step = {}, .data = {}};
-  journal::append(tx, {{&run, &asked}, {&run, &ended}});
-  RunState state;
+  EndedUnadvanced ended{.record = row.record, .state = {}, .events = {}};
+  ended.events = {{.seq = last + 1, .type = EventType::cancel_requested, .at = now, .step = {}, .data = {{"by", by}}},
+                  {.seq = last + 2, .type = EventType::run_cancelled, .at = now, .step = {}, .data = {}}};
+  journal::append(tx, {{&run, &ended.events[0]}, {&run, &ended.events[1]}});
+  RunState& state = ended.state;
   state.status = RunStatus::cancelled;
-  state.ended_at = now;
-  state.needs_attention = true;
+  state.started_at = row.record.started_at;
+  state.ended_at = state.cancel_requested_at = now;
+  state.last_seq = last + 2;
+  state.needs_attention = row.parked_reason.has_value();
   const auto* workflow = find_workflow(row.record.type);
   if (workflow != nullptr && workflow->on_failure)
     workflow->on_failure(tx, row.record.input,
                          {run, state.status, to_failure(Cancelled()), "", state.needs_attention, now});
   journal::set_ended(tx, run, state);
+  if (!row.record.queue.empty()) queues::leave(tx, run);
   if (!row.record.parent_id.empty()) mailbox::send(tx, child_ended(row.record, state));
+  return ended;
+}
+
+void Engine::tell_ended(const EndedUnadvanced& ended) {
+  count(ended.events);
+  for (const auto& observer : observers_) observer(ended.record, ended.state, ended.events);
+  if (ended.record.queue.empty()) return;
+  full_queues_.erase(ended.record.queue);
+  admit_soon(ended.record.queue);
 }
 
 void Engine::look_for_inputs() {

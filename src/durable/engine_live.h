@@ -38,10 +38,18 @@ struct Engine::Batch {
   void write(store::Transaction& tx) const;
 };
 
-// The bells of replicas: something was put into the mailbox, and somebody has gone.
+// A run that was ended without being advanced: parked, or not begun.
+struct Engine::EndedUnadvanced {
+  RunRecord record;
+  RunState state;
+  std::vector<Event> events;
+};
+
+// The bells of replicas: something was put into the mailbox, somebody has gone, queues were changed.
 inline constexpr std::string_view kChannel = "slipway_runs";
 inline constexpr std::string_view kBellInputs = "inputs";
 inline constexpr std::string_view kBellDeparted = "departed";
+inline constexpr std::string_view kBellQueues = "queues";
 
 // What a child's end says to its parent.
 Input child_ended(const RunRecord& child, const RunState& state);

@@ -11,24 +11,32 @@ void Engine::sweep_when_due() {
   next_sweep_ = now + options_.sweep_every;
   sweeping_ = true;
   auto found = std::make_shared<journal::Examination>();
-  database_.read([found, self = membership_.self()](store::Transaction& tx) { *found = journal::examine(tx, self); },
-                 on_loop([this, found](std::exception_ptr failure) {
-                   sweeping_ = false;
-                   if (failure || shut_down_) return;
-                   counted_.sleeping = std::size_t(found->sleeping);
-                   counted_.parked = std::size_t(found->parked);
-                   if (found->unwakeable > 0 || !found->ownerless.empty()) repair();
-                   load_forgotten(found->owned);
-                   rearm();
-                 }));
+  auto in_queues = std::make_shared<queues::Examination>();
+  database_.read(
+      [found, in_queues, self = membership_.self(), at = clock_.now()](store::Transaction& tx) {
+        *found = journal::examine(tx, self);
+        *in_queues = queues::examine(tx, at);
+      },
+      on_loop([this, found, in_queues](std::exception_ptr failure) {
+        sweeping_ = false;
+        if (failure || shut_down_) return;
+        counted_.sleeping = std::size_t(found->sleeping);
+        counted_.parked = std::size_t(found->parked);
+        if (found->unwakeable + in_queues->broken > 0 || !found->ownerless.empty()) repair();
+        on_queues_examined(*in_queues);
+        load_forgotten(found->owned);
+        rearm();
+      }));
 }
 
 // Runs that nobody would ever have looked at again.
 void Engine::repair() {
   auto repaired = std::make_shared<std::int64_t>(0);
-  write([repaired, now = clock_.now()](store::Transaction& tx) { *repaired = journal::repair(tx, now); },
+  write([repaired,
+         now = clock_.now()](store::Transaction& tx) { *repaired = journal::repair(tx, now) + queues::mend(tx, now); },
         [this, repaired](std::exception_ptr failure) {
-          if (!failure && *repaired > 0) count_repaired(std::uint64_t(*repaired), "runs that had no wake-up");
+          if (!failure && *repaired > 0)
+            count_repaired(std::uint64_t(*repaired), "runs that had no wake-up, or queues that had lost a place");
         });
 }
 

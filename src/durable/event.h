@@ -17,7 +17,8 @@ using base::Instant;
 using base::RunId;
 
 enum class EventType {
-  run_started,
+  run_started,             // data: queue, when it begins by waiting in one
+  run_admitted,            // it need not wait in its queue any longer (data: queue, waitedMs)
   step_started,            // informs: an attempt began, or a wait set out (data: kind, wakeAt, items, width)
   attempt_failed,          // informs: it will be tried again (data: kind, attempt, error, retryAt)
   step_heartbeat,          // informs: how far the attempt under way has come (data: kind, detail)
@@ -37,10 +38,10 @@ enum class EventType {
   run_failed,              // data: error, step
   run_cancelled,
 };
-BOOST_DESCRIBE_ENUM(EventType, run_started, step_started, attempt_failed, step_heartbeat, step_completed, step_failed,
-                    step_cancelled, value_recorded, signal_received, child_started, cancel_requested, run_timed_out,
-                    run_continued, compensation_failing, compensation_completed, compensation_failed, run_completed,
-                    run_failed, run_cancelled)
+BOOST_DESCRIBE_ENUM(EventType, run_started, run_admitted, step_started, attempt_failed, step_heartbeat, step_completed,
+                    step_failed, step_cancelled, value_recorded, signal_received, child_started, cancel_requested,
+                    run_timed_out, run_continued, compensation_failing, compensation_completed, compensation_failed,
+                    run_completed, run_failed, run_cancelled)
 
 struct Event {
   std::int64_t seq = 0;  // from 1, without gaps, within its run

@@ -25,6 +25,7 @@
 namespace slipway::durable {
 
 class Context;
+struct Ticket;
 
 // What is fixed about a run from its start.
 struct RunRecord {
@@ -38,6 +39,11 @@ struct RunRecord {
   Instant started_at;
   base::ReplicaId replica;  // who advances it from its start
   std::string parent_id;    // the run that started it and awaits its end; empty for most
+
+  // The queue that it entered; empty: none.
+  std::string queue = {};
+  // Of a start that is to wait (queue.h); null in a run that was read.
+  std::shared_ptr<const Ticket> ticket = {};
 };
 
 // What an execution wants written, all of it in one commit, in this order.

@@ -3,6 +3,8 @@
 #include <array>
 
 #include "durable/membership.h"
+#include "durable/queue_admission.h"
+#include "durable/start_keys.h"
 
 namespace slipway::durable::journal {
 namespace {
@@ -24,9 +26,10 @@ constexpr std::string_view kInsertEvent =
     "INSERT INTO run_events (run_id, seq, type, at, step, data) VALUES ($1, $2, $3, $4, $5, $6)";
 constexpr std::size_t kEventColumns = 6;
 
-#define COLUMNS                                                                                            \
-  "id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, " \
-  "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at, owner_id, replica_id, parent_id "
+#define COLUMNS                                                                                                      \
+  "id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, "           \
+  "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at, owner_id, replica_id, parent_id, " \
+  "queue "
 #define RUN_COLUMNS "SELECT " COLUMNS "FROM runs "
 
 Row to_row(const store::Row& row) {
@@ -40,7 +43,8 @@ Row to_row(const store::Row& row) {
                 .input = json::parse_value(row.text(6)),
                 .started_at = row.instant(13),
                 .replica = base::ReplicaId(row.text_or_null(17).value_or("")),
-                .parent_id = row.text_or_null(18).value_or("")};
+                .parent_id = row.text_or_null(18).value_or(""),
+                .queue = row.text_or_null(19).value_or("")};
   run.status = value_of<RunStatus>(row.text(2));
   if (const auto output = row.text_or_null(7)) run.output = json::parse_value(*output);
   if (const auto code = row.text_or_null(8))
@@ -77,6 +81,12 @@ std::vector<Row> to_rows(const store::Rows& rows) {
   return runs;
 }
 
+json::Array to_array(const std::vector<RunId>& runs) {
+  json::Array ids;
+  for (const auto& run : runs) ids.emplace_back(run.str());
+  return ids;
+}
+
 // One statement for every combination of filters: an absent one is null and matches all.
 #define RUN_FILTER                                                                                            \
   "WHERE (type = $1 OR $1 IS NULL) AND (resource_type = $2 OR $2 IS NULL) "                                   \
@@ -97,28 +107,47 @@ std::vector<store::Parameter> filter_parameters(const Filter& filter) {
 
 }  // namespace
 
-void insert_run(store::Transaction& tx, const RunRecord& record) {
+RunId insert_run(store::Transaction& tx, const RunRecord& record) {
   hold_lease(tx, record.replica);
+  const bool waits = record.ticket != nullptr;
+  std::string queue;
+  if (waits) {
+    if (auto same = queues::take_key(tx, record)) return *std::move(same);
+    queue = queues::open_for(tx, *record.ticket);
+  }
   using store::Parameter;
   const std::string input = json::print_value(record.input);
+  const auto or_null = [](const std::string& text) {
+    return text.empty() ? Parameter(std::nullopt) : Parameter::view(text);
+  };
   const std::array parameters{
       Parameter::view(record.id.str()),
       Parameter::view(record.type),
+      Parameter::view(waits ? "pending" : "running"),
       Parameter::view(record.resource_type),
       Parameter::view(record.resource_id),
       Parameter::view(record.triggered_by),
       Parameter::view(record.owner_id),
       Parameter::view(input),
       Parameter(record.started_at),
-      Parameter::view(record.replica.str()),
-      record.parent_id.empty() ? Parameter(std::nullopt) : Parameter::view(record.parent_id),
+      waits ? Parameter(std::nullopt) : Parameter::view(record.replica.str()),
+      or_null(record.parent_id),
+      or_null(queue),
   };
   tx.execute_many(
       "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, owner_id, input, started_at, "
-      "replica_id, parent_id) VALUES ($1, $2, 'running', $3, $4, $5, $6, $7, $8, $9, $10)",
+      "replica_id, parent_id, queue) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
       parameters.size(), parameters);
-  const Event first{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
+  const Event first = started_event(record, queue);
   append(tx, {{&record.id, &first}});
+  if (waits) queues::enter(tx, record, queue);
+  return record.id;
+}
+
+Event started_event(const RunRecord& record, const std::string& queue) {
+  Event event{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
+  if (!queue.empty()) event.data["queue"] = queue;
+  return event;
 }
 
 void append(store::Transaction& tx, const std::vector<Appended>& events, const Sealer* sealer) {
@@ -191,8 +220,9 @@ std::vector<Row> claim_due(store::Transaction& tx, const ReplicaId& taker, Insta
 }
 
 std::optional<Row> claim_sleeping(store::Transaction& tx, const ReplicaId& taker, const RunId& run) {
-  auto rows = to_rows(tx.query(CLAIM_BOTH("id = $2 AND replica_id IS NULL AND parked_reason IS NULL", "id"),
-                               {taker.str(), run.str(), 1}));
+  auto rows = to_rows(
+      tx.query(CLAIM_BOTH("id = $2 AND replica_id IS NULL AND parked_reason IS NULL AND status <> 'pending'", "id"),
+               {taker.str(), run.str(), 1}));
   if (rows.empty()) return std::nullopt;
   return std::move(rows.front());
 }
@@ -202,6 +232,19 @@ std::vector<Row> claim_parked(store::Transaction& tx, const ReplicaId& taker, co
                           {taker.str(), after.str(), limit}));
 }
 
+std::vector<Row> claim_pending(store::Transaction& tx, const ReplicaId& taker, const std::vector<RunId>& runs) {
+  constexpr std::string_view kSqlite =
+      "UPDATE runs SET status = 'running', replica_id = $1 WHERE id IN (SELECT value FROM json_each($2)) "
+      "AND status = 'pending' AND completed_at IS NULL RETURNING " COLUMNS;
+  constexpr std::string_view kPostgres =
+      "UPDATE runs SET status = 'running', replica_id = $1 WHERE id IN "
+      "(SELECT value FROM json_array_elements_text(CAST($2 AS json))) "
+      "AND status = 'pending' AND completed_at IS NULL RETURNING " COLUMNS;
+  if (runs.empty()) return {};
+  return to_rows(tx.query(tx.dialect() == store::Dialect::postgres ? kPostgres : kSqlite,
+                          {taker.str(), json::print_value(to_array(runs))}));
+}
+
 void forget_departed(store::Transaction& tx, const ReplicaId& departed) {
   tx.execute(
       "DELETE FROM departed_replicas WHERE id = $1 AND NOT EXISTS "
@@ -209,7 +252,10 @@ void forget_departed(store::Transaction& tx, const ReplicaId& departed) {
       {departed.str()});
 }
 
-#define UNWAKEABLE "completed_at IS NULL AND replica_id IS NULL AND wake_at IS NULL AND parked_reason IS NULL"
+// Of the pending ones the queues' own sweep knows (queue_admission.h).
+#define UNWAKEABLE                                                                                 \
+  "completed_at IS NULL AND replica_id IS NULL AND wake_at IS NULL AND parked_reason IS NULL AND " \
+  "status <> 'pending'"
 #define OWNERLESS                                                                                   \
   "SELECT DISTINCT replica_id FROM runs WHERE completed_at IS NULL AND replica_id IS NOT NULL AND " \
   "replica_id NOT IN (SELECT id FROM replicas UNION SELECT id FROM departed_replicas)"
@@ -272,11 +318,9 @@ std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std:
       "SELECT e.run_id, e.seq, e.type, e.at, e.step, e.data FROM json_array_elements_text(CAST($1 AS json)) AS "
       "wanted(value) " FROM_ITS_LAST_BEGINNING;
 #undef FROM_ITS_LAST_BEGINNING
-  json::Array ids;
-  for (const auto& run : runs) ids.emplace_back(run.str());
   std::unordered_map<RunId, Recorded> found;
   for (const auto& row :
-       tx.query(tx.dialect() == store::Dialect::postgres ? kPostgres : kSqlite, {json::print_value(std::move(ids))})) {
+       tx.query(tx.dialect() == store::Dialect::postgres ? kPostgres : kSqlite, {json::print_value(to_array(runs))})) {
     Recorded& recorded = found[RunId(row.text(0))];
     try {
       recorded.events.push_back(to_event(tx, row.text(0), row, 1, sealer));

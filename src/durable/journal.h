@@ -28,8 +28,13 @@ struct Row {
   std::optional<Instant> wake_at;  // while it is nobody's: when it goes on by itself
 };
 
-// The run, owned by `record.replica`, and its first event. Throws REPLICA_FENCED when that has lost its lease.
-void insert_run(store::Transaction& tx, const RunRecord& record);
+// The run, owned by `record.replica`, and its first event; or one that waits in a queue, if it has a ticket (queue.h).
+// Returns the run's id, or that of another which a key of its ticket means: then nothing was inserted, and nothing is
+// to be launched. Throws REPLICA_FENCED when the replica has lost its lease, and QUEUE_FULL (quota).
+RunId insert_run(store::Transaction& tx, const RunRecord& record);
+
+// The first event of a run; `queue` is empty for one that begins at once.
+Event started_event(const RunRecord& record, const std::string& queue);
 
 struct Appended {
   const RunId* run = nullptr;
@@ -52,6 +57,8 @@ std::vector<Row> claim_due(store::Transaction& tx, const ReplicaId& taker, Insta
 std::optional<Row> claim_sleeping(store::Transaction& tx, const ReplicaId& taker, const RunId& run);
 // Parked ones, ids greater than `after`, in their order.
 std::vector<Row> claim_parked(store::Transaction& tx, const ReplicaId& taker, const RunId& after, std::int64_t limit);
+// Those of `runs` that wait in a queue, in no order.
+std::vector<Row> claim_pending(store::Transaction& tx, const ReplicaId& taker, const std::vector<RunId>& runs);
 // Strikes a departed replica off when none of its runs is left to be taken.
 void forget_departed(store::Transaction& tx, const ReplicaId& departed);
 
@@ -59,7 +66,7 @@ void forget_departed(store::Transaction& tx, const ReplicaId& departed);
 struct Examination {
   std::int64_t sleeping = 0;  // nobody's, with a time to come back
   std::int64_t parked = 0;
-  std::int64_t unwakeable = 0;       // nobody's, and nothing would ever wake them
+  std::int64_t unwakeable = 0;       // nobody's, and neither their time nor a queue would ever wake them
   std::vector<ReplicaId> ownerless;  // replicas that nobody knows, and that runs are said to be with
   std::vector<RunId> owned;          // by the one who asks
 };

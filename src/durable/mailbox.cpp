@@ -17,12 +17,12 @@ void remove(store::Transaction& tx, const std::vector<std::int64_t>& inputs) {
 
 std::vector<Letter> letters_for(store::Transaction& tx, const base::ReplicaId& replica, std::int64_t limit) {
   std::vector<Letter> letters;
-  for (const auto& row : tx.query(
-           "SELECT i.id, i.run_id, i.kind, i.name, i.input_key, i.payload, i.sender, i.at, r.replica_id, "
-           "r.completed_at FROM run_inputs i JOIN runs r ON r.id = i.run_id "
-           "WHERE r.completed_at IS NOT NULL OR (r.parked_reason IS NULL AND (r.replica_id = $1 OR r.replica_id IS "
-           "NULL)) ORDER BY i.id LIMIT $2",
-           {replica.str(), limit})) {
+  for (const auto& row :
+       tx.query("SELECT i.id, i.run_id, i.kind, i.name, i.input_key, i.payload, i.sender, i.at, r.replica_id, "
+                "r.completed_at FROM run_inputs i JOIN runs r ON r.id = i.run_id "
+                "WHERE r.completed_at IS NOT NULL OR (r.parked_reason IS NULL AND r.status <> 'pending' AND "
+                "(r.replica_id = $1 OR r.replica_id IS NULL)) ORDER BY i.id LIMIT $2",
+                {replica.str(), limit})) {
     Letter letter;
     letter.input = {.id = row.integer(0),
                     .run = base::RunId(row.text(1)),

@@ -21,8 +21,8 @@ struct Letter {
   std::optional<base::ReplicaId> replica;  // who advances the run
   bool run_ended = false;
 };
-// Letters to runs of this replica, of nobody, and of the past, in their order, at most `limit`. Parked runs keep
-// theirs.
+// Letters to runs of this replica, of nobody, and of the past, in their order, at most `limit`. Parked runs and
+// those that wait in a queue keep theirs.
 std::vector<Letter> letters_for(store::Transaction& tx, const base::ReplicaId& replica, std::int64_t limit);
 
 }  // namespace slipway::durable::mailbox

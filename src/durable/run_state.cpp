@@ -91,6 +91,14 @@ void start_step(RunState& state, const Event& event) {
   if (!step.started_at) step.started_at = member<Instant>(event, "startedAt").value_or(event.at);
 }
 
+void start_child(RunState& state, const Event& event) {
+  StepState& step = state.at(event.step);
+  step.kind = StepKind::child;
+  step.status = StepStatus::waiting;
+  step.child = member<std::string>(event, "child").value_or("");
+  step.started_at = event.at;
+}
+
 void receive_signal(RunState& state, const Event& event) {
   const auto* payload = event.data.if_contains("payload");
   state.signals.push_back({.seq = event.seq,
@@ -137,6 +145,11 @@ void fold(RunState& state, const Event& event) {
   switch (event.type) {
     case EventType::run_started:
       state.started_at = state.began_at = event.at;
+      if (event.data.contains("queue")) state.status = RunStatus::pending;
+      break;
+    case EventType::run_admitted:
+      state.status = RunStatus::running;
+      state.began_at = event.at;
       break;
     case EventType::run_continued:
       continue_run(state, event);
@@ -158,14 +171,9 @@ void fold(RunState& state, const Event& event) {
     case EventType::signal_received:
       receive_signal(state, event);
       break;
-    case EventType::child_started: {
-      StepState& step = state.at(event.step);
-      step.kind = StepKind::child;
-      step.status = StepStatus::waiting;
-      step.child = member<std::string>(event, "child").value_or("");
-      step.started_at = event.at;
+    case EventType::child_started:
+      start_child(state, event);
       break;
-    }
     case EventType::run_timed_out:
       state.timed_out_at = event.at;
       break;

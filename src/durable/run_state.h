@@ -86,7 +86,7 @@ struct RunState {
   Instant started_at;
   std::optional<Instant> ended_at;
   std::int64_t generation = 1;       // how often the journal has begun
-  Instant began_at;                  // this generation
+  Instant began_at;                  // this generation; of one that waited in a queue, when it was admitted
   std::optional<json::Value> input;  // of this generation, if it is not the first
   std::optional<Instant> timed_out_at;
   std::optional<Instant> cancel_requested_at;

@@ -302,6 +302,40 @@ class ApiTest(unittest.TestCase):
         run_id = self.hub.get(f"/v1/workflows/runs?resourceId={self.ready['id']}").expect(200)[-1]["id"]
         self.assertEqual(self.hub.get("/v1/why/" + run_id).expect(200)["kind"], "run")
 
+    def test_workspaces_wait_in_their_queue_and_say_where_in_line_they_stand(self):
+        self.hub.put("/v1/queues/workspaces", {"concurrency": 1}).expect(200)
+        self.hub.patch("/v1/queues/workspaces", {"paused": True, "reason": "for a test"}).expect(200)
+        first, second, third = (
+            self.hub.post("/v1/workspaces", {"name": f"queued-{i}"}).expect(202)["run"] for i in range(3))
+        self.assertEqual(first["status"], "pending")
+        run = self.hub.get("/v1/workflows/runs/" + second["id"]).expect(200)
+        self.assertEqual((run["status"], run["waiting"]["queue"], run["waiting"]["position"], run["waiting"]["reason"]),
+                         ("pending", "workspaces", 2, "paused"))
+        because = self.hub.get("/v1/why/" + second["id"]).expect(200)["because"]
+        self.assertIn("for a test", because[0])
+        queue = self.hub.get("/v1/queues/workspaces").expect(200)
+        self.assertEqual((queue["waiting"], queue["admitted"], queue["keys"][0]["waiting"]), (3, 0, 3))
+        self.hub.post(f"/v1/workflows/runs/{third['id']}/cancel").expect(202)
+        self.assertEqual(self.hub.await_run(third["id"])["status"], "cancelled")
+        self.hub.patch("/v1/queues/workspaces", {"paused": False}).expect(200)
+        for run in (first, second):
+            self.assertEqual(self.hub.await_run(run["id"])["status"], "completed")
+        self.assertIn("slipway_queue_admitted_total", self.hub.get("/metrics").text)
+        self.hub.delete("/v1/queues/workspaces").expect(200)
+        self.hub.get("/v1/queues/workspaces").expect_error(404, "NOT_FOUND")
+        self.hub.delete("/v1/queues/default").expect_error(409, "INVALID_STATE_TRANSITION")
+        self.hub.put("/v1/queues/no%20name", {}).expect_error(400, "VALIDATION_ERROR")
+        self.hub.put("/v1/queues/q", {"concurrency": 0}).expect_error(400, "VALIDATION_ERROR")
+
+    def test_a_full_queue_refuses_a_start_and_leaves_nothing_of_it(self):
+        self.hub.put("/v1/queues/workspaces", {"size": 1}).expect(200)
+        self.hub.patch("/v1/queues/workspaces", {"paused": True}).expect(200)
+        run = self.hub.post("/v1/workspaces", {"name": "taken-in"}).expect(202)["run"]
+        self.hub.post("/v1/workspaces", {"name": "refused"}).expect_error(429, "QUEUE_FULL")
+        self.assertIsNone(self.hub.find_workspace("refused"))
+        self.hub.delete("/v1/queues/workspaces").expect(200)
+        self.assertEqual(self.hub.await_run(run["id"])["status"], "completed")
+
     # HUB-13: the one-time token and the user's variables are nowhere in clear text
     def test_secrets_are_not_at_rest_in_clear_text_and_not_in_answers(self):
         shown = self.hub.command("exec", "ready", "--", "sh", "-c", "echo $COLOUR")

@@ -225,6 +225,12 @@ class Hub:
     def post(self, path, body=None, **options):
         return self.request("POST", path, body=body, **options)
 
+    def put(self, path, body, **options):
+        return self.request("PUT", path, body, **options)
+
+    def patch(self, path, body, **options):
+        return self.request("PATCH", path, body, **options)
+
     def delete(self, path, **options):
         return self.request("DELETE", path, **options)
 

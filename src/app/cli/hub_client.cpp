@@ -146,6 +146,14 @@ json::Value HubClient::post(const std::string& target, const json::Value& body, 
   return change(Call{.method = "POST", .target = target, .body = std::move(text)}, std::move(idempotency_key));
 }
 
+json::Value HubClient::put(const std::string& target, const json::Value& body) {
+  return change(Call{.method = "PUT", .target = target, .body = json::print_value(body)}, {});
+}
+
+json::Value HubClient::patch(const std::string& target, const json::Value& body) {
+  return change(Call{.method = "PATCH", .target = target, .body = json::print_value(body)}, {});
+}
+
 json::Value HubClient::remove(const std::string& target) {
   return change(Call{.method = "DELETE", .target = target}, {});
 }

@@ -43,6 +43,8 @@ class HubClient {
   json::Array list(const std::string& target, std::size_t limit = kEverything);
   // Retried. An empty `idempotency_key` is made here.
   json::Value post(const std::string& target, const json::Value& body, std::string idempotency_key = {});
+  json::Value put(const std::string& target, const json::Value& body);
+  json::Value patch(const std::string& target, const json::Value& body);
   json::Value remove(const std::string& target);
 
   // Server-sent events from `target`, after the event `last_id` (may be empty), until the hub or a callback (false)

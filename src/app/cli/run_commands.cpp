@@ -41,6 +41,9 @@ void print_run(const Invocation& invocation, const RunView& run) {
   facts.add("Status", style.status(printable(run.status)));
   facts.add("Resource", resource(run));
   facts.add("Triggered by", printable(run.triggered_by.value_or("")));
+  if (run.waiting)
+    facts.add("Waiting", "number " + std::to_string(run.waiting->position) + " in queue " +
+                             printable(run.waiting->queue + ": " + run.waiting->explanation));
   if (run.started_at) facts.add("Started", base::format_rfc3339(*run.started_at));
   if (run.duration_ms) facts.add("Took", base::format_duration(*run.duration_ms));
   if (run.progress && !run.has_ended()) facts.add("Progress", std::to_string(int(*run.progress)) + "%");

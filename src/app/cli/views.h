@@ -48,6 +48,13 @@ struct StepView {
 };
 SLIPWAY_JSON_CAMEL(StepView, name, status, started_at, duration_ms, attempts, next_attempt_at, error)
 
+struct WaitingView {
+  std::string queue;
+  std::int64_t position = 0;
+  std::string explanation;
+};
+SLIPWAY_JSON_CAMEL(WaitingView, queue, position, explanation)
+
 struct RunView {
   std::string id;
   std::string type;
@@ -57,12 +64,47 @@ struct RunView {
   std::optional<base::Duration> duration_ms;
   std::optional<double> progress;
   std::optional<ErrorView> error;
+  std::optional<WaitingView> waiting;
   std::vector<StepView> steps;
 
   bool has_ended() const { return status == "completed" || status == "failed" || status == "cancelled"; }
 };
 SLIPWAY_JSON_CAMEL(RunView, id, type, status, resource_type, resource_id, triggered_by, started_at, completed_at,
-                   duration_ms, progress, error, steps)
+                   duration_ms, progress, error, waiting, steps)
+
+struct RateView {
+  std::int64_t count = 0;
+  base::Duration period_ms{0};
+};
+SLIPWAY_JSON_CAMEL(RateView, count, period_ms)
+
+struct PauseView {
+  std::optional<base::Instant> at;
+  std::string by;
+  std::string reason;
+};
+SLIPWAY_JSON_CAMEL(PauseView, at, by, reason)
+
+struct QueueKeyView {
+  std::string key;
+  std::int64_t waiting = 0;
+  std::int64_t admitted = 0;
+  std::optional<base::Instant> waiting_since;
+};
+SLIPWAY_JSON_CAMEL(QueueKeyView, key, waiting, admitted, waiting_since)
+
+struct QueueView {
+  std::string name;
+  std::optional<std::int64_t> concurrency, key_concurrency, size;
+  std::optional<RateView> rate;
+  std::optional<PauseView> paused;
+  std::int64_t waiting = 0;
+  std::int64_t admitted = 0;
+  std::optional<base::Instant> waiting_since;
+  std::vector<QueueKeyView> keys;
+};
+SLIPWAY_JSON_CAMEL(QueueView, name, concurrency, key_concurrency, size, rate, paused, waiting, admitted, waiting_since,
+                   keys)
 
 struct AcceptedView {
   std::optional<WorkspaceView> workspace;

@@ -6,6 +6,8 @@
 #include "base/digest.h"
 #include "durable/engine.h"
 #include "durable/journal.h"
+#include "durable/queue_store.h"
+#include "durable/testing/queue_checks.h"
 #include "durable/testing/random_program.h"
 
 namespace slipway::durable::testing {
@@ -40,6 +42,7 @@ class Simulation {
                        .pause = world_.chance(0.5) ? 0.005 * random.fraction() : 0,
                        .bell_lost = world_.chance(0.5) ? random.fraction() : 0,
                        .clock_jump = world_.chance(0.3) ? 0.01 * random.fraction() : 0};
+    make_queues();
     replicas_.resize(1 + random.below(3));
     world_.on_commit([this](SimulatedWorld::Process& process) { check_commit(process); });
   }
@@ -47,6 +50,8 @@ class Simulation {
   SimulationResult run() {
     for (std::size_t i = 0; i < replicas_.size(); ++i) boot(i);
     for (int i = 0; i < kRuns; ++i) plan_ask();
+    plan_pause(true);
+    if (world_.chance(0.2)) plan_removal();
     const auto began = world_.now();
     std::int64_t steps = 0;
     while (effects_.violations.empty() && !is_settled(steps)) {
@@ -149,6 +154,79 @@ class Simulation {
     world_.at(world_.now() + Duration(std::int64_t(world_.random().below(20'000))), [this] { ask(); });
   }
 
+  void make_queues() {
+    auto& random = world_.random();
+    world_.disk().write([&](store::Transaction& tx) {
+      QueueLimits narrow{.concurrency = 1 + std::int64_t(random.below(3))};
+      if (world_.chance(0.5)) narrow.key_concurrency = 1;
+      queues::put(tx, "narrow", narrow, world_.now());
+      queues::put(tx, "slow", {.rate = Rate{.count = 1 + std::int64_t(random.below(2)), .period = Duration(5'000)}},
+                  world_.now());
+    });
+  }
+
+  // Some of the runs go through queues, in every way there is.
+  std::optional<Ticket> choose_ticket() {
+    auto& random = world_.random();
+    if (world_.chance(0.3)) return std::nullopt;
+    Ticket ticket{.queue = world_.chance(0.7) ? "narrow" : "slow",
+                  .key = std::string(1, char('a' + random.below(2))),
+                  .priority = std::int64_t(random.below(2)),
+                  .weight = 1 + std::int64_t(random.below(3))};
+    if (world_.chance(0.2)) {
+      ticket.debounce = Debounce{.key = "k",
+                                 .mode = world_.chance(0.5) ? DebounceMode::leading : DebounceMode::trailing,
+                                 .wait = Duration(3'000),
+                                 .wait_max = Duration(9'000)};
+    } else if (world_.chance(0.2)) {
+      ticket.not_before = world_.now() + Duration(std::int64_t(random.below(20'000)));
+    }
+    if (!ticket.debounce && world_.chance(0.2)) ticket.dedup_key = "k";
+    return ticket;
+  }
+
+  // An operator does something to the queues, through any replica; what fails is done again.
+  void operate(const std::string& what, std::function<void(store::Transaction&)> deed, std::function<void()> then) {
+    world_.at(world_.now() + Duration(std::int64_t(world_.random().below(30'000))), [this, what, deed, then] {
+      auto* replica = any_joined();
+      if (replica == nullptr) return operate(what, deed, then);
+      tell(replica->process.get(), "is asked to " + what);
+      auto done = std::make_shared<bool>(false);
+      replica->process->write(
+          deed, [this, what, deed, then, done, engine = replica->engine.get()](std::exception_ptr failure) {
+            *done = true;
+            if (failure) return operate(what, deed, then);
+            engine->queues_changed();
+            then();
+          });
+      // Whoever is asked may die, and then nobody answers: the operator asks again.
+      world_.at(world_.now() + std::chrono::minutes(1), [this, what, deed, then, done] {
+        if (!std::exchange(*done, true)) operate(what, deed, then);
+      });
+    });
+  }
+
+  void plan_pause(bool pause) {
+    operate(
+        pause ? "pause a queue" : "resume it",
+        [pause, now = world_.now()](store::Transaction& tx) {
+          const Pause why{.at = now, .by = "usr_test", .reason = "why not"};
+          queues::set_pause(tx, "narrow", pause ? std::optional(why) : std::nullopt, now);
+        },
+        [this, pause] {
+          if (pause) plan_pause(false);
+        });
+  }
+
+  void plan_removal() {
+    operate(
+        "delete a queue",
+        [](store::Transaction& tx) {
+          if (queues::find(tx, "slow")) queues::remove(tx, "slow");
+        },
+        [] {});
+  }
+
   // As a caller does: run and record in one transaction, launch after it. A request that a crash swallowed is lost
   // without harm, as nobody was told of it.
   void ask() {
@@ -166,13 +244,15 @@ class Simulation {
                                        .resource_id = "r" + std::to_string(asked_),
                                        .triggered_by = "usr_test",
                                        .owner_id = "usr_test",
-                                       .input = json::to_value(input)});
-    replica->process->write([record](store::Transaction& tx) { journal::insert_run(tx, record); },
-                            [this, engine, record](std::exception_ptr failure) {
+                                       .input = json::to_value(input),
+                                       .ticket = choose_ticket()});
+    auto run = std::make_shared<RunId>();
+    replica->process->write([record, run](store::Transaction& tx) { *run = journal::insert_run(tx, record); },
+                            [this, engine, record, run](std::exception_ptr failure) {
                               if (failure) return;
-                              acknowledged_.insert(record.id.str());
-                              engine->launch(record);
-                              if (world_.chance(0.3)) plan_cancel(record.id);
+                              acknowledged_.insert(run->str());
+                              if (*run == record.id) engine->launch(record);
+                              if (world_.chance(0.3)) plan_cancel(*run);
                             });
   }
 
@@ -239,11 +319,12 @@ class Simulation {
     ++result_.commits;
     world_.disk().read([&](store::Transaction& tx) {
       for (const auto& row : tx.query("SELECT id FROM runs WHERE completed_at IS NULL AND replica_id IS NULL AND "
-                                      "wake_at IS NULL AND parked_reason IS NULL"))
+                                      "wake_at IS NULL AND parked_reason IS NULL AND status <> 'pending'"))
         fail("nobody will ever wake " + row.text(0));
       for (const auto& row : tx.query("SELECT id FROM runs WHERE completed_at IS NULL AND replica_id NOT IN "
                                       "(SELECT id FROM replicas UNION SELECT id FROM departed_replicas)"))
         fail("nobody will ever take over " + row.text(0));
+      queue_checks_.check(tx);
       const auto replica =
           std::ranges::find_if(replicas_, [&](const Replica& r) { return r.process.get() == &process; });
       for (const auto& row :
@@ -308,6 +389,7 @@ class Simulation {
   int crashes_ = 0;
   std::int64_t last_event_ = 0;
   std::set<std::string> acknowledged_;
+  QueueChecks queue_checks_{[this](std::string violation) { fail(std::move(violation)); }};
 };
 
 }  // namespace

@@ -1,0 +1,270 @@
+// Queues with several engines on one database, with threads, clocks and stores as in production, on both databases.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <thread>
+
+#include "durable/context.h"
+#include "durable/engine.h"
+#include "durable/journal.h"
+#include "durable/queue_store.h"
+#include "net/asio.h"
+#include "net/event_loop.h"
+#include "store/testing/postgres_cluster.h"
+#include "store/testing/temporary_database.h"
+
+namespace slipway::durable {
+namespace {
+
+using store::Dialect;
+using namespace std::chrono_literals;
+
+struct Nothing {
+  int unused = 0;
+};
+SLIPWAY_JSON_SNAKE(Nothing, unused)
+
+// What the tests' workflows do outside, whichever replica does it.
+struct World {
+  std::atomic<bool> open = true;
+  std::mutex mutex;
+  int at_work = 0;
+  int at_work_most = 0;
+  std::map<std::string, int> effects;  // by idempotency key
+  std::vector<std::string> bad_ends;
+};
+
+// One step, and then it waits until the world is open.
+struct Job {
+  static constexpr std::string_view kType = "test.job";
+  static std::vector<std::string> outline() { return {"work", "wait"}; }
+  World& world;
+
+  Run<> operator()(Context& run, Nothing) const {
+    co_await run.step("work", [this](Attempt& attempt) {
+      const std::lock_guard guard(world.mutex);
+      world.at_work_most = std::max(world.at_work_most, ++world.at_work);
+      ++world.effects[attempt.idempotency_key()];
+    });
+    co_await run.poll("wait", every(20ms).at_most(10min), [this] {
+      if (!world.open) return false;
+      const std::lock_guard guard(world.mutex);
+      --world.at_work;
+      return true;
+    });
+  }
+  void on_failure(store::Transaction&, const Nothing&, const BadEnd& end) const {
+    const std::lock_guard guard(world.mutex);
+    world.bad_ends.push_back(end.run.str());
+  }
+};
+
+class Hub {
+ public:
+  Hub(std::shared_ptr<store::Database> database, World& world, LeaseOptions lease)
+      : database_(std::move(database)), loop_(io_, clock_), workers_(2), ids_(clock_, random_) {
+    thread_ = std::thread([this] {
+      const auto guard = boost::asio::make_work_guard(io_);
+      io_.run();
+    });
+    on_loop([&] {
+      engine_ =
+          std::make_unique<Engine>(*database_, loop_, workers_, clock_, random_, ids_, EngineOptions{.lease = lease});
+      engine_->add(make_workflow<Nothing, void>(std::shared_ptr<const Job>(new Job{world})));
+    });
+    std::promise<void> joined;
+    loop_.post([&] {
+      engine_->join([&](std::exception_ptr failure) {
+        EXPECT_FALSE(failure);
+        joined.set_value();
+      });
+    });
+    joined.get_future().wait();
+  }
+  ~Hub() {
+    kill();
+    io_.stop();
+    thread_.join();
+  }
+
+  // As kill -9: nothing is said to anybody.
+  void kill() {
+    on_loop([&] { engine_.reset(); });
+  }
+
+  std::vector<RunId> start(int count, const Ticket& ticket) {
+    std::vector<RunRecord> records;
+    on_loop([&] {
+      for (int i = 0; i < count; ++i)
+        records.push_back(engine_->make_record({.type = std::string(Job::kType),
+                                                .resource_type = "test",
+                                                .resource_id = "r",
+                                                .triggered_by = "usr",
+                                                .owner_id = "usr",
+                                                .input = json::to_value(Nothing{}),
+                                                .ticket = ticket}));
+    });
+    database_->write_and_wait([&](store::Transaction& tx) {
+      for (const auto& record : records) journal::insert_run(tx, record);
+    });
+    on_loop([&] {
+      for (const auto& record : records) engine_->launch(record);
+    });
+    std::vector<RunId> runs;
+    for (const auto& record : records) runs.push_back(record.id);
+    return runs;
+  }
+
+  void operate(store::Work work) {
+    database_->write_and_wait(std::move(work));
+    on_loop([&] { engine_->queues_changed(); });
+  }
+
+  void cancel(const RunId& run) {
+    std::promise<std::exception_ptr> done;
+    loop_.post([&] { engine_->cancel(run, "usr_2", [&](std::exception_ptr failure) { done.set_value(failure); }); });
+    EXPECT_FALSE(done.get_future().get());
+  }
+
+  template <class F>
+  void on_loop(F function) {
+    std::promise<void> done;
+    loop_.post([&] {
+      function();
+      done.set_value();
+    });
+    done.get_future().wait();
+  }
+
+ private:
+  std::shared_ptr<store::Database> database_;
+  base::SystemClock clock_;
+  base::SystemRandom random_;
+  net::IoContext io_{1};
+  net::AsioLoop loop_;
+  net::WorkerPool workers_;
+  base::IdGenerator ids_;
+  std::unique_ptr<Engine> engine_;
+  std::thread thread_;
+};
+
+class QueuesOfReplicas : public ::testing::TestWithParam<Dialect> {
+ protected:
+  QueuesOfReplicas() {
+    url_ = GetParam() == Dialect::sqlite ? (folder_.path() / "slipway.db").string()
+                                         : store::testing::PostgresCluster::shared().create_database();
+    database_ = store::open(url_);
+  }
+
+  // On PostgreSQL each with a store of its own, as hubs have; SQLite lets only one in.
+  std::unique_ptr<Hub> boot(LeaseOptions lease = {.beat_every = 50ms, .silent_looks_max = 1'000'000}) {
+    auto database = GetParam() == Dialect::sqlite ? database_ : std::shared_ptr<store::Database>(store::open(url_));
+    return std::make_unique<Hub>(std::move(database), world_, std::move(lease));
+  }
+
+  // Before hubs are there, so that all of them know it from their first look.
+  void make_queue(const QueueLimits& limits) {
+    database_->write_and_wait([&](store::Transaction& tx) { queues::put(tx, "q", limits, {}); });
+  }
+
+  std::int64_t count(std::string_view sql) {
+    std::int64_t count = 0;
+    database_->read_and_wait([&](store::Transaction& tx) { count = tx.query(sql).front().integer(0); });
+    return count;
+  }
+  std::int64_t completed() { return count("SELECT COUNT(*) FROM runs WHERE status = 'completed'"); }
+  std::int64_t pending() { return count("SELECT COUNT(*) FROM runs WHERE status = 'pending'"); }
+  std::int64_t running() { return count("SELECT COUNT(*) FROM runs WHERE status = 'running'"); }
+  template <class Condition>
+  void await(Condition condition) {
+    while (!condition()) std::this_thread::sleep_for(10ms);
+  }
+
+  store::testing::TemporaryFolder folder_;
+  std::string url_;
+  std::shared_ptr<store::Database> database_;
+  World world_;
+};
+
+TEST_P(QueuesOfReplicas, TenThousandRunsPassAQueueOverThreeReplicasWithinItsLimitAndNoneIsLost) {
+  constexpr int kRuns = 10'000, kLimit = 200, kBatch = 500;
+  make_queue({.concurrency = kLimit, .key_concurrency = kLimit / 2});
+  std::vector<std::unique_ptr<Hub>> hubs;
+  for (int i = 0; i < 3; ++i) hubs.push_back(boot());
+  for (int i = 0; i < kRuns / kBatch; ++i)
+    hubs[std::size_t(i % 3)]->start(kBatch, {.queue = "q", .key = "owner-" + std::to_string(i % 7)});
+  await([&] { return completed() == kRuns; });
+  EXPECT_EQ(world_.effects.size(), std::size_t(kRuns));
+  for (const auto& [key, times] : world_.effects) EXPECT_EQ(times, 1) << key;
+  EXPECT_LE(world_.at_work_most, kLimit);
+  EXPECT_EQ(count("SELECT COUNT(*) FROM queue_entries"), 0);
+}
+
+TEST_P(QueuesOfReplicas, PlacesOfOneThatDiedGoOverWithItsRunsAndNoneIsLost) {
+  make_queue({.concurrency = 3});
+  world_.open = false;
+  auto first = boot({.beat_every = 50ms, .silent_looks_max = 4});
+  first->start(10, {.queue = "q"});
+  await([&] { return running() == 3; });
+  auto second = boot({.beat_every = 50ms, .silent_looks_max = 4});
+  first->kill();
+  world_.open = true;
+  await([&] { return completed() == 10; });
+  EXPECT_EQ(world_.effects.size(), 10u);
+}
+
+TEST_P(QueuesOfReplicas, ACancelledRunThatWaitsEndsAtOnceAndTakesNoPlace) {
+  make_queue({.concurrency = 1});
+  world_.open = false;
+  auto first = boot(), second = boot();
+  const auto runs = first->start(3, {.queue = "q"});
+  await([&] { return running() == 1; });
+  std::string waiting;
+  database_->read_and_wait([&](store::Transaction& tx) {
+    waiting = tx.query("SELECT id FROM runs WHERE status = 'pending' ORDER BY id LIMIT 1").front().text(0);
+  });
+  second->cancel(RunId(waiting));
+  database_->read_and_wait([&](store::Transaction& tx) {
+    EXPECT_EQ(journal::find(tx, RunId(waiting))->status, RunStatus::cancelled);
+    EXPECT_EQ(fold_all(journal::events(tx, RunId(waiting))).status, RunStatus::cancelled);
+  });
+  EXPECT_THAT(world_.bad_ends, ::testing::ElementsAre(waiting));
+  world_.open = true;
+  await([&] { return completed() == 2; });
+}
+
+TEST_P(QueuesOfReplicas, APauseHoldsForAllReplicasAndAResumeReachesThem) {
+  make_queue({});
+  auto first = boot(), second = boot();
+  first->operate([](store::Transaction& tx) { queues::set_pause(tx, "q", Pause{{}, "usr", ""}, {}); });
+  second->start(5, {.queue = "q"});
+  first->start(5, {.queue = "q"});
+  EXPECT_EQ(pending(), 10);
+  first->operate([](store::Transaction& tx) { queues::set_pause(tx, "q", std::nullopt, {}); });
+  await([&] { return completed() == 10; });
+}
+
+TEST_P(QueuesOfReplicas, AStartWithAQueueThatNobodyMadeBeginsAtOnce) {
+  auto hub = boot();
+  hub->operate([](store::Transaction&) {});
+  await([&] {  // once the engine has looked, it knows
+    const auto runs = hub->start(1, {.queue = "none"});
+    return count("SELECT COUNT(*) FROM runs WHERE queue IS NULL") > 0;
+  });
+  await([&] { return pending() + running() == 0; });
+}
+
+TEST_P(QueuesOfReplicas, ADelayedStartBeginsByItself) {
+  auto hub = boot();
+  hub->start(1, {.not_before = base::SystemClock().now() + 300ms});
+  EXPECT_EQ(pending(), 1);
+  await([&] { return completed() == 1; });
+}
+
+INSTANTIATE_TEST_SUITE_P(OnSqlite, QueuesOfReplicas, ::testing::Values(Dialect::sqlite));
+INSTANTIATE_TEST_SUITE_P(OnPostgres, QueuesOfReplicas, ::testing::Values(Dialect::postgres));
+
+}  // namespace
+}  // namespace slipway::durable
