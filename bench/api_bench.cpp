@@ -15,6 +15,7 @@
 #include "api/routes.h"
 #include "app/first_key.h"
 #include "durable/engine.h"
+#include "durable/scheduler.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
 #include "net/server.h"
@@ -73,6 +74,7 @@ struct Api {
   api::Doorbell run_bell{io};
   api::ChangeStream changes{io, *database, log};
   durable::Engine engine{*database, loop, workers, clock, random, ids, {.lease = {.name = "bench", .sole = true}}};
+  durable::Scheduler scheduler{*database, loop, clock, ids, engine};
   workflows::AgentPresence presence{[](const base::RunId&) {}};
   providers::Registry providers;
   workflows::Services services{*database, providers, sealer, presence, clock, {}, [](const base::RunId&) {}};
@@ -80,6 +82,7 @@ struct Api {
   api::Hub hub{.io = io,
                .database = *database,
                .engine = engine,
+               .scheduler = scheduler,
                .workflows = services,
                .agents = agents,
                .workers = workers,
