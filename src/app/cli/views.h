@@ -79,9 +79,8 @@ struct RateView {
 SLIPWAY_JSON_CAMEL(RateView, count, period_ms)
 
 struct PauseView {
-  std::optional<base::Instant> at;
-  std::string by;
-  std::string reason;
+  base::Instant at;
+  std::string by, reason;
 };
 SLIPWAY_JSON_CAMEL(PauseView, at, by, reason)
 
@@ -120,12 +119,6 @@ struct EventView {
   json::Value data;
 };
 SLIPWAY_JSON_CAMEL(EventView, seq, type, at, step, data)
-
-struct PauseView {
-  base::Instant at;
-  std::string by, reason;
-};
-SLIPWAY_JSON_CAMEL(PauseView, at, by, reason)
 
 struct OutcomeView {
   std::string kind;
