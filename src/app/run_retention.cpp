@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/unique_fd.h"
+#include "durable/membership.h"
 #include "net/event_loop.h"
 
 namespace slipway::app {
@@ -17,9 +18,15 @@ void append_to_archive(const std::filesystem::path& folder, base::Instant now, c
   const auto file = folder / ("runs-" + base::format_rfc3339(now).substr(0, 7) + ".jsonl");
   const base::UniqueFd fd(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!fd) throw base::system_error("open " + file.string(), errno);
+  const auto size_before = ::lseek(fd.get(), 0, SEEK_END);
   for (std::size_t done = 0; done < lines.size();) {
     const auto written = ::write(fd.get(), lines.data() + done, lines.size() - done);
-    if (written < 0 && errno != EINTR) throw base::system_error("write " + file.string(), errno);
+    if (written < 0 && errno != EINTR) {
+      const int failure = errno;
+      // No half line stays for the next one to be glued to.
+      if (::ftruncate(fd.get(), size_before) != 0) throw base::system_error("cut " + file.string() + " back", errno);
+      throw base::system_error("write " + file.string(), failure);
+    }
     done += written > 0 ? std::size_t(written) : 0;
   }
   if (::fdatasync(fd.get()) != 0) throw base::system_error("sync " + file.string(), errno);
@@ -29,7 +36,10 @@ void append_to_archive(const std::filesystem::path& folder, base::Instant now, c
 
 net::Awaitable<void> RunRetention::run(const bool& stopped) {
   std::vector<std::string> types;
-  co_await api::read(hub_, [&](store::Transaction& tx) { types = durable::retention::types(tx); });
+  co_await api::read(hub_, [&](store::Transaction& tx) {
+    types.clear();
+    if (durable::is_eldest(tx, hub_.engine.replica())) types = durable::retention::types(tx);
+  });
   std::int64_t removed = 0;
   for (const auto& type : types) {
     std::optional<durable::Instant> until;

@@ -196,7 +196,7 @@ class Context {
  private:
   template <class Input>
   static json::Value to_json(const Input& input) {
-    return json::to_value(input, json::Secrets::revealed);
+    return json::to_value(input, json::Secrets::marked);
   }
   Execution& execution_;
 };

@@ -205,8 +205,12 @@ void Engine::submit(std::vector<LivePtr> group) {
   std::vector<std::shared_ptr<Batch>> batches;
   batches.reserve(group.size());
   for (auto& live : group) {
-    auto batch = make_batch(std::move(live));
-    if (batch->pending.empty() && !batch->released_until) continue;
+    auto batch = make_batch(live);
+    if (batch->pending.empty() && !batch->released_until) {  // what was to be written is no longer wanted
+      live->on_durable = std::move(batch->on_durable);
+      advance(live);
+      continue;
+    }
     batch->live->writing = true;
     batch->live->awaited_on_way = any_awaited(batch->pending.events);
     batch->live->releasing = batch->released_until.has_value();
@@ -302,8 +306,8 @@ void Engine::on_batch_durable(const std::shared_ptr<Batch>& batch) {
   live->writing = live->awaited_on_way = false;
   for (const auto input : batch->pending.consumed) live->taken_inputs.erase(input);
   tell(*batch);
-  if (!is_current(live)) return;
   for (auto& child : batch->pending.starts) launch(std::move(child));
+  if (!is_current(live)) return;
   if (batch->released_until) {
     drop(live);
     for (auto& input : std::exchange(live->deferred, {}))
@@ -417,7 +421,7 @@ void Engine::on_transaction_written(const std::shared_ptr<Batch>& batch, std::ex
   } else {
     batch->pending.events.pop_back();
     execution.pending().prepend(std::move(batch->pending));
-    live->on_durable = std::move(batch->on_durable);
+    live->on_durable.insert(live->on_durable.begin(), batch->on_durable.begin(), batch->on_durable.end());
     const auto error = base::as_error(failure);
     if (is_store_trouble(error)) {
       ++counted_.failed_writes;

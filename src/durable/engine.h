@@ -240,6 +240,7 @@ class Engine {
   bool reading_inputs_ = false;
   bool read_inputs_again_ = false;
   bool sweeping_ = false;
+  int sweeps_with_parked_ = 0;
   Instant next_sweep_;
   std::unordered_set<RunId> missing_;  // at the last sweep: owned, and not in memory
   // Runs that ended or were parked a moment ago: what a read or a caller still says of them is stale.

@@ -132,6 +132,8 @@ void Engine::take_over(const ReplicaId& departed) {
         if (taken > 0) notice("took over " + std::to_string(taken) + " runs of " + departed.str() + ", which is gone");
         if (taken > 0 && !shut_down_) return take_over(departed);
         being_taken_over_.erase(departed);
+        // What it parked may fit our code, as in a rolling upgrade.
+        if (!shut_down_ && has_joined()) claim_parked(RunId(""), [] {});
       });
 }
 
@@ -234,19 +236,31 @@ void Engine::refuse_waiting(const LivePtr& live) {
 
 void Engine::park(const LivePtr& live, const std::string& reason) {
   live->execution->request_stop();
+  refuse_waiting(live);
   park_unread(live->id(), reason);
   drop(live);
 }
 
 void Engine::park_unread(const RunId& run, const std::string& reason) {
   notice("run " + run.str() + " is parked: " + reason);
-  write([run, reason](store::Transaction& tx) { journal::park(tx, run, reason); },
-        [this, run, reason, life = membership_.self()](std::exception_ptr failure) {
-          if (!failure || shut_down_ || life != membership_.self()) return;
-          loop_.post_at(clock_.now() + options_.store_retry_max, [this, alive = std::weak_ptr(self_), run, reason] {
-            if (alive.lock() && !shut_down_) park_unread(run, reason);
-          });
+  auto ended = std::make_shared<std::optional<EndedUnadvanced>>();
+  write(
+      [this, run, reason, ended](store::Transaction& tx) {
+        ended->reset();
+        // A cancel that was acknowledged before: nobody would take it in here.
+        const auto by = mailbox::waiting_cancel(tx, run);
+        auto row = by ? journal::find_for_update(tx, run) : std::nullopt;
+        if (!row || row->completed_at) return journal::park(tx, run, reason);
+        row->parked_reason = reason;
+        *ended = end_unadvanced(tx, *row, *by);
+      },
+      [this, run, reason, ended, life = membership_.self()](std::exception_ptr failure) {
+        if (!failure && *ended) tell_ended(**ended);
+        if (!failure || shut_down_ || life != membership_.self()) return;
+        loop_.post_at(clock_.now() + options_.store_retry_max, [this, alive = std::weak_ptr(self_), run, reason] {
+          if (alive.lock() && !shut_down_) park_unread(run, reason);
         });
+      });
 }
 
 }  // namespace slipway::durable

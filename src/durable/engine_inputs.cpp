@@ -24,6 +24,7 @@ void Engine::cancel(const RunId& run, const std::string& by, Callback done) {
 void Engine::signal(const RunId& run, Input signal, Callback done) {
   signal.run = run;
   signal.kind = InputKind::signal;
+  if (signal.key.empty()) signal.key = ids_.make("sig_");  // so that it is known again if it is read twice
   send(std::move(signal), std::move(done));
 }
 

@@ -4,6 +4,11 @@
 #include "durable/engine_live.h"
 
 namespace slipway::durable {
+namespace {
+
+constexpr int kSweepsBetweenTries = 10;  // parked runs are tried again: this hub's code may fit where another's did not
+
+}  // namespace
 
 void Engine::sweep_when_due() {
   const Instant now = clock_.monotonic();
@@ -25,6 +30,7 @@ void Engine::sweep_when_due() {
         if (found->unwakeable + in_queues->broken > 0 || !found->ownerless.empty()) repair();
         on_queues_examined(*in_queues);
         load_forgotten(found->owned);
+        if (found->parked > 0 && ++sweeps_with_parked_ % kSweepsBetweenTries == 0) claim_parked(RunId(""), [] {});
         rearm();
       }));
 }

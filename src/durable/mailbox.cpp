@@ -15,6 +15,11 @@ void remove(store::Transaction& tx, const std::vector<std::int64_t>& inputs) {
   for (const auto id : inputs) tx.execute("DELETE FROM run_inputs WHERE id = $1", {id});
 }
 
+std::optional<std::string> waiting_cancel(store::Transaction& tx, const base::RunId& run) {
+  const auto rows = tx.query("SELECT sender FROM run_inputs WHERE run_id = $1 AND kind = 'cancel'", {run.str()});
+  return rows.empty() ? std::nullopt : std::optional(rows.front().text(0));
+}
+
 std::vector<Letter> letters_for(store::Transaction& tx, const base::ReplicaId& replica, std::int64_t limit) {
   std::vector<Letter> letters;
   for (const auto& row :

@@ -15,6 +15,9 @@ namespace slipway::durable::mailbox {
 void send(store::Transaction& tx, const Input& input);
 void remove(store::Transaction& tx, const std::vector<std::int64_t>& inputs);
 
+// Who asked for this run's cancel, if the wish still waits there.
+std::optional<std::string> waiting_cancel(store::Transaction& tx, const base::RunId& run);
+
 // An input and where its run is.
 struct Letter {
   Input input;

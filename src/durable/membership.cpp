@@ -51,6 +51,10 @@ std::int64_t count_replicas(store::Transaction& tx) {
   return tx.query("SELECT COUNT(*) FROM replicas").front().integer(0);
 }
 
+bool is_eldest(store::Transaction& tx, const ReplicaId& replica) {
+  return tx.query("SELECT MIN(id) FROM replicas").front().text_or_null(0) == replica.str();  // ids grow
+}
+
 Membership::Membership(store::Database& database, base::EventLoop& loop, const base::Clock& clock, LeaseOptions options,
                        Events events)
     : database_(database),
@@ -156,27 +160,32 @@ void Membership::look() {
 
 void Membership::watch(const std::map<std::string, std::int64_t>& others) {
   std::erase_if(others_, [&](const auto& seen) { return !others.contains(seen.first); });
+  const Instant now = clock_.monotonic();
   for (const auto& [id, beat] : others) {
-    const auto [seen, is_new] = others_.try_emplace(id, Seen{.beat = beat});
-    if (is_new) continue;
-    if (std::exchange(seen->second.beat, beat) != beat) {
-      seen->second.silent_looks = 0;
-    } else if (++seen->second.silent_looks >= options_.silent_looks_max) {
-      evict(id, beat);  // and again at every look until it is gone: a commit of its may hold the row for a while
+    const auto [seen, is_new] = others_.try_emplace(id, Seen{.beat = beat, .counted_at = now});
+    Seen& other = seen->second;
+    if (std::exchange(other.beat, beat) != beat) {
+      other = {.beat = beat, .counted_at = now};
+    } else if (!is_new && now - other.counted_at >= options_.beat_every) {
+      other.counted_at = now;
+      // And again at every look until it is gone: a commit of its may hold the row for a while.
+      if (++other.silent_looks >= options_.silent_looks_max) evict(id, beat);
     }
   }
 }
 
 void Membership::evict(const std::string& replica, std::int64_t beat) {
   // Not together with our own beat: two that hold each other for dead must not wait for each other's rows.
+  auto gone = std::make_shared<bool>();
   database_.write(
-      [replica, beat, now = clock_.now()](store::Transaction& tx) {
+      [replica, beat, gone, now = clock_.now()](store::Transaction& tx) {
         const auto sql = tx.dialect() == store::Dialect::postgres ? kEvictPostgres : kEvictSqlite;
-        if (tx.execute(sql, {replica, beat}) > 0) say_departed(tx, replica, now);
+        *gone = tx.execute(sql, {replica, beat}) > 0;
+        if (*gone) say_departed(tx, replica, now);
       },
-      [this, alive = std::weak_ptr(alive_), &loop = loop_](std::exception_ptr failure) {
-        loop.post([this, alive, failure] {
-          if (alive.lock() && !failure) look_now();
+      [this, gone, alive = std::weak_ptr(alive_), &loop = loop_](std::exception_ptr failure) {
+        loop.post([this, gone, alive, failure] {
+          if (alive.lock() && !failure && *gone) look_now();
         });
       });
 }

@@ -44,6 +44,10 @@ void hold_lease(store::Transaction& tx, const ReplicaId& replica);
 // Replicas that have a lease, or did a moment ago.
 std::int64_t count_replicas(store::Transaction& tx);
 
+// Of all replicas the one that has been there longest: it does what one of them should do. A hint: two may hold
+// themselves for it for a moment.
+bool is_eldest(store::Transaction& tx, const ReplicaId& replica);
+
 // What may be asked of a lease from any thread, also when its engine is gone.
 class Lease {
  public:
@@ -88,6 +92,7 @@ class Membership {
   struct Seen {
     std::int64_t beat = 0;
     int silent_looks = 0;
+    Instant counted_at;  // monotonic: looks that come early, because a bell rang, count for nothing
   };
   void plan_look();
   void look();
