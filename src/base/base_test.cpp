@@ -132,6 +132,14 @@ TEST(Digest, MatchesKnownValues) {
   EXPECT_EQ(base::base64url("\xff\xfe\xfd"), "__79");
   EXPECT_EQ(base::from_base64url(base::base64url("any text")), "any text");
   EXPECT_FALSE(base::from_base64url("a"));
+  EXPECT_EQ(base::base64("\xff\xfe\xfd"), "//79");
+  EXPECT_EQ(base::base64("a"), "YQ==");
+  EXPECT_EQ(base::from_base64("YQ=="), "a");
+  for (const char* text : {"YQ", "YQ=", "YQ===", "__79", "Y Q=", "=", "YR=="})
+    EXPECT_FALSE(base::from_base64(text)) << text;
+  // RFC 4231, test case 2
+  EXPECT_EQ(base::hex(base::hmac_sha256("Jefe", "what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 }
 
 }  // namespace

@@ -1,9 +1,14 @@
 #include "base/digest.h"
 
 #include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <array>
+
+#include "base/error.h"
 
 namespace slipway::base {
 namespace {
@@ -55,6 +60,33 @@ std::optional<std::string> from_base64url(std::string_view text) {
     }
   }
   if (have >= 6 || (bits & ((1u << have) - 1)) != 0) return std::nullopt;
+  return data;
+}
+
+std::string hmac_sha256(std::string_view key, std::string_view data) {
+  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
+  unsigned size = 0;
+  const auto* made = HMAC(EVP_sha256(), key.data(), int(key.size()),
+                          reinterpret_cast<const unsigned char*>(data.data()), data.size(), digest.data(), &size);
+  SLIPWAY_ASSERT(made != nullptr && size == digest.size());
+  return {reinterpret_cast<const char*>(digest.data()), digest.size()};
+}
+
+std::string base64(std::string_view data) {
+  std::string text = base64url(data);
+  std::ranges::replace(text, '-', '+');
+  std::ranges::replace(text, '_', '/');
+  text.append((4 - text.size() % 4) % 4, '=');
+  return text;
+}
+
+std::optional<std::string> from_base64(std::string_view text) {
+  if (text.find_first_of("-_") != std::string_view::npos) return std::nullopt;
+  std::string plain(text.substr(0, text.find('=')));
+  std::ranges::replace(plain, '+', '-');
+  std::ranges::replace(plain, '/', '_');
+  auto data = from_base64url(plain);
+  if (data && base64(*data) != text) return std::nullopt;
   return data;
 }
 

@@ -74,6 +74,14 @@ template <>
 ReplicaId IdGenerator::make<ReplicaId>() {
   return ReplicaId(make(ReplicaKind::prefix));
 }
+template <>
+WebhookId IdGenerator::make<WebhookId>() {
+  return WebhookId(make(WebhookKind::prefix));
+}
+template <>
+DeliveryId IdGenerator::make<DeliveryId>() {
+  return DeliveryId(make(DeliveryKind::prefix));
+}
 
 bool is_prefixed_id(std::string_view text, std::string_view prefix) {
   if (!text.starts_with(prefix) || text.size() != prefix.size() + kIdLength) return false;

@@ -46,12 +46,20 @@ struct ScheduleKind {
 struct ReplicaKind {
   static constexpr std::string_view prefix = "rep_", name = "replica";
 };
+struct WebhookKind {
+  static constexpr std::string_view prefix = "whe_", name = "webhook endpoint";
+};
+struct DeliveryKind {
+  static constexpr std::string_view prefix = "whd_", name = "webhook delivery";
+};
 using RunId = Id<RunKind>;
 using WorkspaceId = Id<WorkspaceKind>;  // a UUID, version 7
 using UserId = Id<UserKind>;
 using KeyId = Id<KeyKind>;
 using ScheduleId = Id<ScheduleKind>;
 using ReplicaId = Id<ReplicaKind>;
+using WebhookId = Id<WebhookKind>;
+using DeliveryId = Id<DeliveryKind>;
 
 // Makes identifiers that grow: within one generator each is greater than the one before, even within a millisecond and
 // when the clock steps back. Thread-safe.
@@ -90,6 +98,10 @@ template <>
 ScheduleId IdGenerator::make<ScheduleId>();
 template <>
 ReplicaId IdGenerator::make<ReplicaId>();
+template <>
+WebhookId IdGenerator::make<WebhookId>();
+template <>
+DeliveryId IdGenerator::make<DeliveryId>();
 
 // Whether `text` has the shape of such an id. Says nothing about whether the thing exists.
 bool is_prefixed_id(std::string_view text, std::string_view prefix);

@@ -2,14 +2,19 @@
 
 #include <curl/curl.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <atomic>
 #include <boost/json/parse.hpp>
 #include <charconv>
+#include <cstring>
 #include <future>
 #include <map>
 #include <mutex>
 #include <thread>
+
+#include "net/address_guard.h"
 
 namespace slipway::net {
 
@@ -40,6 +45,7 @@ struct Transfer {
   std::unique_ptr<curl_slist, ListDeleter> header_list{};
   ClientResponse response{};
   std::size_t header_bytes = 0;
+  bool is_truncated = false;
   std::optional<Error> refusal{};  // why we ended it ourselves
   char message[CURL_ERROR_SIZE] = {};
 
@@ -62,6 +68,34 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* trans
 int on_socket(void*, curl_socket_t socket, curlsocktype) {
   ::fcntl(socket, F_SETFD, FD_CLOEXEC);
   return CURL_SOCKOPT_OK;
+}
+
+std::optional<Address> to_address(const sockaddr& address) {
+  if (address.sa_family == AF_INET) {
+    sockaddr_in v4;
+    std::memcpy(&v4, &address, sizeof v4);
+    return boost::asio::ip::address_v4(ntohl(v4.sin_addr.s_addr));
+  }
+  if (address.sa_family == AF_INET6) {
+    sockaddr_in6 v6;
+    std::memcpy(&v6, &address, sizeof v6);
+    boost::asio::ip::address_v6::bytes_type bytes;
+    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
+    return boost::asio::ip::address_v6(bytes, v6.sin6_scope_id);
+  }
+  return std::nullopt;
+}
+
+// The last moment before a connection, when the address is known and nothing can change it any more.
+curl_socket_t on_open_socket(void* owner, curlsocktype, curl_sockaddr* target) {
+  auto& transfer = *static_cast<Transfer*>(owner);
+  const auto address = to_address(target->addr);
+  if (!address || !transfer.request.guard->permits(*address)) {
+    // Not which address it was: who asks might be learning what stands inside.
+    transfer.refusal = Error(ErrorClass::user, "ADDRESS_REFUSED", "the host's address is not one that may be reached");
+    return CURL_SOCKET_BAD;
+  }
+  return ::socket(target->family, target->socktype | SOCK_CLOEXEC, target->protocol);
 }
 
 std::size_t Transfer::take_header(std::string_view line) {
@@ -97,6 +131,11 @@ std::size_t Transfer::take_body(std::string_view bytes) {
     return 0;
   }
   if (response.body.size() + bytes.size() > request.body_limit) {
+    if (request.truncate_body) {
+      response.body += bytes.substr(0, request.body_limit - response.body.size());
+      is_truncated = true;
+      return 0;
+    }
     refusal = Error(ErrorClass::internal, "RESPONSE_TOO_LARGE",
                     "the response is larger than " + std::to_string(request.body_limit) + " bytes");
     return 0;
@@ -141,6 +180,10 @@ void Transfer::prepare() {
                      long(std::chrono::ceil<std::chrono::seconds>(request.stall_timeout).count()));
   }
   if (!request.unix_socket.empty()) curl_easy_setopt(handle, CURLOPT_UNIX_SOCKET_PATH, request.unix_socket.c_str());
+  if (request.guard) {
+    curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, this);
+  }
   if (!request.ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, request.ca_file.c_str());
   if (request.direct || !request.unix_socket.empty()) curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
@@ -290,7 +333,8 @@ void HttpClient::Impl::finish_done() {
 void HttpClient::Impl::finish(RequestId id, CURLcode code) {
   const auto transfer = std::move(active.extract(id).mapped());
   curl_multi_remove_handle(multi, transfer->easy.get());
-  if (code != CURLE_OK) return transfer->callback(std::unexpected(transfer->failure(code)));
+  const bool is_cut = transfer->is_truncated && code == CURLE_WRITE_ERROR;
+  if (code != CURLE_OK && !is_cut) return transfer->callback(std::unexpected(transfer->failure(code)));
   long status = 0;
   curl_easy_getinfo(transfer->easy.get(), CURLINFO_RESPONSE_CODE, &status);
   transfer->response.status = int(status);

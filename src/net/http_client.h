@@ -17,6 +17,8 @@
 
 namespace slipway::net {
 
+class AddressGuard;
+
 struct ClientRequest {
   Method method = Method::get;
   std::string url;  // http:// or https:// only
@@ -29,8 +31,12 @@ struct ClientRequest {
   std::string unix_socket;            // connect there instead of the URL's host
   std::string ca_file;                // PEM; empty: the system's
   std::size_t body_limit = 16 << 20;  // of the response; RESPONSE_TOO_LARGE beyond. Not for `on_data`
+  bool truncate_body = false;         // what is beyond `body_limit` is left unread, and the answer is no error
   bool follow_redirects = false;      // at most 5, never from https to http
   bool direct = false;                // do not use a proxy from the environment
+  // Asked about every address before it is connected to, whatever name led there. The client must send nothing without
+  // the same guard: a connection that stands is used again unasked.
+  std::shared_ptr<const AddressGuard> guard;
   // Gets the pieces of a 2xx response's body as they come, instead of ClientResponse::body, on the client's thread.
   // False ends the transfer with code CANCELLED.
   std::function<bool(std::string_view)> on_data;
@@ -43,7 +49,7 @@ struct ClientResponse {
 };
 
 // Errors: transient CONNECTION_FAILED, TIMEOUT, CONNECTION_CLOSED; internal TLS_FAILED, RESPONSE_TOO_LARGE, CANCELLED;
-// user INVALID_URL.
+// user INVALID_URL, ADDRESS_REFUSED.
 using ClientOutcome = std::expected<ClientResponse, base::Error>;
 
 struct ClientLimits {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "net/address_guard.h"
 #include "net/sse.h"
 #include "net/testing/loop.h"
 #include "net/testing/raw_client.h"
@@ -122,6 +123,32 @@ TEST(HttpClient, FollowsRedirectsOnlyWhenAsked) {
   const auto response = client.fetch(request);
   EXPECT_EQ(response.body, "GET /target  --");
   EXPECT_FALSE(response.headers.get("Location"));  // the last answer's headers only
+}
+
+TEST(HttpClient, ReadsOnlyAsMuchAsItIsTold) {
+  ServerThread server(serve);
+  HttpClient client;
+  ClientRequest request = get(server.url("/large"));
+  request.body_limit = 1'000;
+  request.truncate_body = true;
+  const auto response = client.fetch(request);
+  EXPECT_EQ(response.status, 200);
+  EXPECT_EQ(response.body, std::string(1'000, 'x'));
+}
+
+// WF-45: checked after the name was resolved
+TEST(HttpClient, TheGuardJudgesTheAddressAndNotTheName) {
+  ServerThread server(serve);
+  HttpClient client;
+  for (const std::string host : {"127.0.0.1", "localhost", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"}) {
+    ClientRequest request = get("http://" + host + ":" + std::to_string(server.port()) + "/x");
+    request.guard = std::make_shared<const AddressGuard>();
+    EXPECT_EQ(failure_of(client, request), "ADDRESS_REFUSED") << host;
+  }
+  EXPECT_EQ(server.statistics().connections_total, 0u);
+  ClientRequest request = get("http://localhost:" + std::to_string(server.port()) + "/x");
+  request.guard = std::make_shared<const AddressGuard>(Reach::with_private);
+  EXPECT_EQ(client.fetch(request).status, 201);
 }
 
 TEST(HttpClient, HandsOnAStreamAsItComes) {
