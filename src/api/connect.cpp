@@ -1,14 +1,28 @@
 // The websockets: a machine's agent calling out to the hub, and a user's client reaching its sessions through it.
+//
+// A browser can send no key with a websocket. It asks for a ticket, with its key, and offers that as a subprotocol: not
+// in the address, which ends up in logs and histories.
 
+#include "api/commit.h"
 #include "api/routes.h"
 #include "base/digest.h"
 #include "base/random.h"
+#include "fleet/connect_ticket.h"
 #include "fleet/workspace.h"
 
 namespace slipway::api {
 namespace {
 
 using Answer = net::Awaitable<std::optional<net::Response>>;
+
+constexpr std::string_view kSessionProtocol = "slipway.v1";
+constexpr std::string_view kTicketProtocol = "slipway.ticket.";
+
+struct Ticket {
+  std::vector<std::string> protocols;  // to be offered with the websocket, as they are
+  base::Instant expires_at;
+};
+SLIPWAY_JSON_SNAKE(Ticket, protocols, expires_at)
 
 std::string bearer(const Call& call) {
   const auto header = call.request.headers.get("Authorization").value_or("");
@@ -37,10 +51,71 @@ Answer agent(Call& call) {
   co_return std::nullopt;
 }
 
-Answer client(Call& call) {
+base::WorkspaceId workspace_id(const Call& call) {
   const auto& text = call.parameters.at(0);
   if (!base::is_uuid(text)) throw base::not_found("workspace", text);
-  const base::WorkspaceId id(text);
+  return base::WorkspaceId(text);
+}
+
+// A page of another site has no ticket of ours; nor shall it try one that it came by. Only browsers send an Origin.
+void refuse_other_sites(const net::Request& request) {
+  const auto origin = request.headers.get("Origin");
+  if (!origin) return;
+  const auto scheme_end = origin->find("://");
+  const auto host = request.headers.get("Host").value_or("");
+  if (scheme_end == std::string_view::npos || !net::equal_ignoring_case(origin->substr(scheme_end + 3), host))
+    throw base::Error(base::ErrorClass::user, "FORBIDDEN", "a websocket is opened by the hub's own pages only");
+}
+
+// Takes one offer after the other from the header, until one is a ticket.
+std::optional<base::Secret> offered_ticket(const net::Request& request) {
+  std::string_view offers = request.headers.get("Sec-WebSocket-Protocol").value_or("");
+  while (!offers.empty()) {
+    const auto comma = offers.find(',');
+    std::string_view offer = offers.substr(0, comma);
+    offers.remove_prefix(comma == std::string_view::npos ? offers.size() : comma + 1);
+    offer.remove_prefix(std::min(offer.find_first_not_of(" \t"), offer.size()));
+    if (offer.starts_with(kTicketProtocol)) return base::Secret(std::string(offer.substr(kTicketProtocol.size())));
+  }
+  return std::nullopt;
+}
+
+net::Awaitable<void> admit_by_ticket(Call& call, const base::WorkspaceId& id) {
+  const auto ticket = offered_ticket(call.request);
+  std::optional<fleet::ApiKey> holder;
+  if (ticket)
+    co_await write(call.hub, [&](store::Transaction& tx) {
+      holder = fleet::redeem_ticket(tx, *ticket, id, call.hub.clock.now());
+    });
+  if (!holder)
+    throw base::Error(base::ErrorClass::user, "UNAUTHORIZED",
+                      ticket ? "this ticket is used, too old, or for another workspace"
+                             : "an API key is needed, or a ticket: POST …/connect-ticket");
+  call.caller = Caller{holder->user_id, holder->user_name, holder->role, holder->id.str()};
+}
+
+Answer give_ticket(Call& call) {
+  expect_query(call, {});
+  const auto id = workspace_id(call);
+  const auto ticket = fleet::make_ticket();
+  const auto now = call.hub.clock.now();
+  const Ticket answer{.protocols = {std::string(kSessionProtocol), std::string(kTicketProtocol) + ticket.reveal()},
+                      .expires_at = now + fleet::kTicketGoodFor};
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    fleet::get(tx, call.caller->scope(), id);
+    fleet::insert_ticket(tx, ticket, id, base::KeyId(call.caller->key_id), now);
+    return Deed{.answer = call.success(201, json::to_value(answer)),
+                .action = "workspace.connect-ticket",
+                .resource_type = "workspace",
+                .resource_id = id.str()};
+  });
+  co_return std::move(committed.answer);
+}
+
+Answer client(Call& call) {
+  const auto id = workspace_id(call);
+  refuse_other_sites(call.request);
+  if (!call.caller) co_await admit_by_ticket(call, id);
   std::optional<fleet::Workspace> workspace;
   co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
   const bool reachable = workspace->status == fleet::WorkspaceStatus::READY || call.hub.agents.connected(id);
@@ -49,7 +124,10 @@ Answer client(Call& call) {
     throw base::invalid_state(stopped ? "the workspace is stopped; start it first: slipway start " + workspace->name
                                       : "the workspace is not running; see: slipway why " + workspace->name);
   }
-  auto socket = co_await call.exchange.accept_websocket();
+  // A browser closes a connection whose answer names none of the subprotocols that it offered.
+  std::optional<std::string> protocol;
+  if (call.request.headers.contains_token("Sec-WebSocket-Protocol", kSessionProtocol)) protocol = kSessionProtocol;
+  auto socket = co_await call.exchange.accept_websocket(std::move(protocol));
   co_await call.hub.agents.serve_client(id, std::move(socket));
   co_return std::nullopt;
 }
@@ -58,8 +136,11 @@ Answer client(Call& call) {
 
 void add_connect_routes(Router& router) {
   router.add(net::Method::get, "/v1/agent/connect", Permission::open, agent);
-  router.add(net::Method::get, "/v1/workspaces/:id/connect", Permission::member, client);
-  router.add(net::Method::get, "/workspaces/:id/connect", Permission::member, client);
+  // Open to the router, because a ticket is no key: `client` lets in who has either.
+  router.add(net::Method::get, "/v1/workspaces/:id/connect", Permission::open, client);
+  router.add(net::Method::get, "/workspaces/:id/connect", Permission::open, client);
+  router.add(net::Method::post, "/v1/workspaces/:id/connect-ticket", Permission::member, give_ticket);
+  router.add(net::Method::post, "/workspaces/:id/connect-ticket", Permission::member, give_ticket);
 }
 
 }  // namespace slipway::api

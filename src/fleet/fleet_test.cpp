@@ -6,6 +6,7 @@
 #include "durable/journal.h"
 #include "fleet/audit.h"
 #include "fleet/change_feed.h"
+#include "fleet/connect_ticket.h"
 #include "fleet/idempotency.h"
 #include "fleet/identity.h"
 #include "fleet/workspace.h"
@@ -218,6 +219,44 @@ TEST_P(Fleet, KeysAreFoundByTheirHashAndGoneWhenRemoved) {
   });
   write([&](Transaction& tx) { EXPECT_TRUE(remove_key(tx, id)); });
   read([&](Transaction& tx) { EXPECT_FALSE(find_key_by_hash(tx, "hash")); });
+}
+
+TEST_P(Fleet, ATicketIsGoodOnceForItsWorkspaceAndForAMinute) {
+  const base::KeyId key{"key_1"};
+  const WorkspaceId here("here"), elsewhere("elsewhere");
+  const auto ticket = make_ticket(), late = make_ticket();
+  const auto redeem = [&](const base::Secret& shown, const WorkspaceId& at, Instant now) {
+    std::optional<ApiKey> holder;
+    write([&](Transaction& tx) { holder = redeem_ticket(tx, shown, at, now); });
+    return holder;
+  };
+  write([&](Transaction& tx) {
+    insert_key(tx, {key, "laptop", kBob, "bob", Role::admin, kNow}, "hash");
+    insert_ticket(tx, ticket, here, key, kNow);
+    insert_ticket(tx, late, here, key, kNow);
+  });
+  EXPECT_FALSE(redeem(make_ticket(), here, kNow));
+  EXPECT_FALSE(redeem(ticket, elsewhere, kNow));
+  const auto holder = redeem(ticket, here, kNow);
+  ASSERT_TRUE(holder);
+  EXPECT_EQ(holder->user_id, kBob);
+  EXPECT_EQ(holder->id, key);
+  EXPECT_FALSE(redeem(ticket, here, kNow));
+  EXPECT_FALSE(redeem(late, here, kNow + kTicketGoodFor + 1ms));
+}
+
+TEST_P(Fleet, ATicketOfAKeyThatIsGoneOpensNothing) {
+  const base::KeyId key{"key_1"};
+  const WorkspaceId here("here");
+  const auto ticket = make_ticket();
+  std::optional<ApiKey> holder;
+  write([&](Transaction& tx) {
+    insert_key(tx, {key, "laptop", kBob, "bob", Role::admin, kNow}, "hash");
+    insert_ticket(tx, ticket, here, key, kNow);
+    remove_key(tx, key);
+    holder = redeem_ticket(tx, ticket, here, kNow);
+  });
+  EXPECT_FALSE(holder);
 }
 
 TEST_P(Fleet, TheAuditIsListedNewestFirst) {

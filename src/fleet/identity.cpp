@@ -56,6 +56,12 @@ std::optional<ApiKey> find_key_by_hash(store::Transaction& tx, const std::string
   return to_key(rows.front());
 }
 
+std::optional<ApiKey> find_key(store::Transaction& tx, const base::KeyId& id) {
+  const auto rows = tx.query(KEY_COLUMNS "WHERE k.id = $1", {id.str()});
+  if (rows.empty()) return std::nullopt;
+  return to_key(rows.front());
+}
+
 std::vector<ApiKey> list_keys(store::Transaction& tx) {
   std::vector<ApiKey> keys;
   for (const auto& row : tx.query(KEY_COLUMNS "ORDER BY k.id")) keys.push_back(to_key(row));

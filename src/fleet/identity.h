@@ -45,6 +45,7 @@ std::optional<User> find_user(store::Transaction& tx, const base::UserId& id);
 std::optional<User> find_admin(store::Transaction& tx, const std::string& name);
 void insert_key(store::Transaction& tx, const ApiKey& key, const std::string& hash);
 std::optional<ApiKey> find_key_by_hash(store::Transaction& tx, const std::string& hash);
+std::optional<ApiKey> find_key(store::Transaction& tx, const base::KeyId& id);
 std::vector<ApiKey> list_keys(store::Transaction& tx);
 // Whether there was one.
 bool remove_key(store::Transaction& tx, const base::KeyId& id);
