@@ -1,6 +1,7 @@
 // Queues, for admins: their limits, their pauses, and who waits in them.
 
 #include "api/commit.h"
+#include "api/query.h"
 #include "api/routes.h"
 #include "durable/queue_store.h"
 
@@ -11,7 +12,7 @@ using Answer = net::Awaitable<std::optional<net::Response>>;
 namespace queues = durable::queues;
 
 constexpr std::int64_t kKeysShown = 50;    // those with the most waiting runs
-constexpr std::size_t kReasonMax = 500;    // bytes
+constexpr std::size_t kReasonMax = 500;    // characters
 constexpr std::size_t kQueuesMax = 1'000;  // every look of every replica reads them all
 
 struct RateView {
@@ -28,12 +29,25 @@ struct PutQueue {
   std::optional<std::int64_t> size;
 };
 SLIPWAY_JSON_CAMEL(PutQueue, concurrency, key_concurrency, rate, size)
+inline const json::Rules& json_rules(const PutQueue*) {
+  static const json::Rules rules{
+      {.member = "concurrency", .description = "Runs at work at once", .minimum = 1},
+      {.member = "key_concurrency", .description = "The same for each key", .minimum = 1},
+      {.member = "rate", .description = "Runs that may begin in a period"},
+      {.member = "size", .description = "Runs that may wait: more are refused with QUEUE_FULL", .minimum = 1}};
+  return rules;
+}
 
 struct PatchQueue {
   bool paused = false;
   std::optional<std::string> reason;
 };
 SLIPWAY_JSON_CAMEL(PatchQueue, paused, reason)
+inline const json::Rules& json_rules(const PatchQueue*) {
+  static const json::Rules rules{{.member = "paused", .description = "Whether nothing of it may begin"},
+                                 {.member = "reason", .description = "For people", .max_length = kReasonMax}};
+  return rules;
+}
 
 struct PauseView {
   base::Instant at;
@@ -65,6 +79,11 @@ struct QueueView {
 SLIPWAY_JSON_CAMEL(QueueView, name, concurrency, key_concurrency, rate, size, paused, waiting, admitted, waiting_since,
                    keys)
 
+struct NamedView {
+  std::string name;
+};
+SLIPWAY_JSON_CAMEL(NamedView, name)
+
 QueueView view_queue(store::Transaction& tx, const durable::Queue& queue) {
   const auto counts = queues::counts(tx, queue.name);
   QueueView view{.name = queue.name,
@@ -94,7 +113,7 @@ json::Value show(store::Transaction& tx, const std::string& name) {
 }
 
 Answer list_all(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   json::Array items;
   co_await read(call.hub, [&](store::Transaction& tx) {
     items.clear();
@@ -105,7 +124,7 @@ Answer list_all(Call& call) {
 }
 
 Answer get(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   json::Value view;
   co_await read(call.hub, [&](store::Transaction& tx) { view = show(tx, call.parameters.at(0)); });
   co_return call.success(200, view);
@@ -117,7 +136,7 @@ Answer change(Call& call, std::string_view action, std::function<void(store::Tra
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     deed(tx);
     const bool is_there = queues::find(tx, name).has_value();
-    return Deed{.answer = call.success(200, is_there ? show(tx, name) : json::Value(json::Object{{"name", name}})),
+    return Deed{.answer = call.success(200, is_there ? show(tx, name) : json::to_value(NamedView{name})),
                 .action = std::string(action),
                 .resource_type = "queue",
                 .resource_id = name,
@@ -128,7 +147,7 @@ Answer change(Call& call, std::string_view action, std::function<void(store::Tra
 }
 
 Answer put(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto request = parse_body<PutQueue>(call);
   durable::QueueLimits limits{
       .concurrency = request.concurrency, .key_concurrency = request.key_concurrency, .rate = {}, .size = request.size};
@@ -146,10 +165,8 @@ Answer put(Call& call) {
 }
 
 Answer patch(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto request = parse_body<PatchQueue>(call);
-  if (request.reason && request.reason->size() > kReasonMax)
-    throw base::validation_error("reason", "is longer than " + std::to_string(kReasonMax) + " bytes");
   const auto now = call.hub.clock.now();
   std::optional<durable::Pause> pause;
   if (request.paused)
@@ -161,7 +178,7 @@ Answer patch(Call& call) {
 }
 
 Answer remove(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto take_away = [name = call.parameters.at(0)](store::Transaction& tx) { queues::remove(tx, name); };
   co_return co_await change(call, "queue.delete", take_away, json::Object{});
 }
@@ -169,11 +186,35 @@ Answer remove(Call& call) {
 }  // namespace
 
 void add_queue_routes(Router& router) {
-  router.add(net::Method::get, "/v1/queues", Permission::admin, list_all);
-  router.add(net::Method::get, "/v1/queues/:name", Permission::admin, get);
-  router.add(net::Method::put, "/v1/queues/:name", Permission::admin, put);
-  router.add(net::Method::patch, "/v1/queues/:name", Permission::admin, patch);
-  router.add(net::Method::del, "/v1/queues/:name", Permission::admin, remove);
+  const std::string base = "/v1/queues";
+  router.add(net::Method::get, base, Permission::admin, list_all,
+             {.id = "listQueues",
+              .tag = "Queues",
+              .summary = "All queues, with how many runs wait and are at work",
+              .answer = page_of<QueueView>()});
+  router.add(net::Method::get, base + "/:name", Permission::admin, get,
+             {.id = "getQueue",
+              .tag = "Queues",
+              .summary = "One queue, with the 50 keys that have the most runs waiting",
+              .answer = one<QueueView>()});
+  router.add(net::Method::put, base + "/:name", Permission::admin, put,
+             {.id = "putQueue",
+              .tag = "Queues",
+              .summary = "Makes a queue, or sets all of its limits",
+              .body = body_of<PutQueue>(),
+              .answer = one<QueueView>()});
+  router.add(net::Method::patch, base + "/:name", Permission::admin, patch,
+             {.id = "pauseQueue",
+              .tag = "Queues",
+              .summary = "Pauses a queue, or lets it go on",
+              .body = body_of<PatchQueue>(),
+              .answer = one<QueueView>()});
+  router.add(net::Method::del, base + "/:name", Permission::admin, remove,
+             {.id = "deleteQueue",
+              .tag = "Queues",
+              .summary = "Takes a queue away: who waits in it begins",
+              .answer = one<NamedView>(),
+              .errors = {409}});
 }
 
 }  // namespace slipway::api

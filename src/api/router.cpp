@@ -32,8 +32,10 @@ std::optional<std::vector<std::string>> match_segments(const std::vector<std::st
 
 }  // namespace
 
-void Router::add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler) {
-  routes_.push_back({method, std::string(pattern), split(pattern), permission, std::move(handler)});
+void Router::add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler,
+                 Operation operation) {
+  routes_.push_back(
+      {method, std::string(pattern), split(pattern), permission, std::move(handler), std::move(operation)});
 }
 
 Router::Match Router::match(const net::Request& request) const {

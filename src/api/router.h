@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/call.h"
+#include "api/operation.h"
 
 namespace slipway::api {
 
@@ -23,7 +24,12 @@ using RouteHandler = std::function<net::Awaitable<std::optional<net::Response>>(
 class Router {
  public:
   // `pattern` such as /v1/workspaces/:id/stop.
-  void add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler);
+  void add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler,
+           Operation operation);
+  // For routes that are not described yet.
+  void add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler) {
+    add(method, pattern, permission, std::move(handler), {.id = {}, .tag = {}, .summary = {}, .hidden = true});
+  }
 
   struct Route {
     net::Method method;
@@ -31,6 +37,7 @@ class Router {
     std::vector<std::string> segments;
     Permission permission;
     RouteHandler handler;
+    Operation operation;
   };
   struct Match {
     const Route* route = nullptr;

@@ -14,6 +14,7 @@ void add_connect_routes(Router& router);    // connect.cpp: agents and their cli
 void add_why_routes(Router& router);        // why.cpp
 void add_identity_routes(Router& router);   // identity.cpp: me, API keys, audit
 void add_system_routes(Router& router);     // system.cpp: health, metrics, providers
+void add_openapi_routes(Router& router);    // openapi_routes.cpp: the description of all of them; added last
 
 inline Router all_routes() {
   Router router;
@@ -26,6 +27,7 @@ inline Router all_routes() {
   add_why_routes(router);
   add_identity_routes(router);
   add_system_routes(router);
+  add_openapi_routes(router);
   return router;
 }
 

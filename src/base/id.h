@@ -18,6 +18,7 @@ namespace slipway::base {
 template <class Kind>
 class Id {
  public:
+  using KindType = Kind;
   Id() = default;
   explicit Id(std::string text) : text_(std::move(text)) {}
   const std::string& str() const { return text_; }
@@ -43,6 +44,12 @@ struct KeyKind {
 struct ScheduleKind {
   static constexpr std::string_view prefix = "sch_", name = "schedule";
 };
+struct WebhookKind {
+  static constexpr std::string_view prefix = "whe_", name = "webhook";
+};
+struct DeliveryKind {
+  static constexpr std::string_view prefix = "whd_", name = "webhook delivery";
+};
 struct ReplicaKind {
   static constexpr std::string_view prefix = "rep_", name = "replica";
 };
@@ -57,6 +64,8 @@ using WorkspaceId = Id<WorkspaceKind>;  // a UUID, version 7
 using UserId = Id<UserKind>;
 using KeyId = Id<KeyKind>;
 using ScheduleId = Id<ScheduleKind>;
+using WebhookId = Id<WebhookKind>;
+using DeliveryId = Id<DeliveryKind>;
 using ReplicaId = Id<ReplicaKind>;
 using WebhookId = Id<WebhookKind>;
 using DeliveryId = Id<DeliveryKind>;
@@ -96,6 +105,10 @@ template <>
 KeyId IdGenerator::make<KeyId>();
 template <>
 ScheduleId IdGenerator::make<ScheduleId>();
+template <>
+WebhookId IdGenerator::make<WebhookId>();
+template <>
+DeliveryId IdGenerator::make<DeliveryId>();
 template <>
 ReplicaId IdGenerator::make<ReplicaId>();
 template <>

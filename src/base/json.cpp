@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <boost/json/parse_options.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
@@ -92,6 +93,47 @@ void fail_type(const Path& path, std::string_view expected, const Value& got) {
   fail(path, "expected " + std::string(expected) + ", got " + std::string(kind_name(got)));
 }
 
+namespace {
+
+// Of UTF-8 that is known to be valid.
+std::size_t count_characters(std::string_view text) {
+  return std::size_t(std::count_if(text.begin(), text.end(), [](char byte) { return (byte & 0xC0) != 0x80; }));
+}
+
+void check_number(const Rule& rule, const Value& value, const Path& path) {
+  const bool low = rule.minimum && value.to_number<double>() < double(*rule.minimum);
+  const bool high = rule.maximum && value.to_number<double>() > double(*rule.maximum);
+  if (!low && !high) return;
+  if (!rule.maximum) fail(path, "must be at least " + std::to_string(*rule.minimum));
+  if (!rule.minimum) fail(path, "must be at most " + std::to_string(*rule.maximum));
+  fail(path, "must be between " + std::to_string(*rule.minimum) + " and " + std::to_string(*rule.maximum));
+}
+
+void check_text(const Rule& rule, std::string_view text, const Path& path) {
+  const std::size_t length = count_characters(text);
+  if (rule.min_length && length < *rule.min_length) {
+    if (length == 0) fail(path, "must not be empty");
+    fail(path, "must have at least " + std::to_string(*rule.min_length) + " characters");
+  }
+  if (rule.max_length && length > *rule.max_length)
+    fail(path, "must have at most " + std::to_string(*rule.max_length) + " characters");
+}
+
+}  // namespace
+
+void check(const Rule& rule, const Value& value, const Path& path) {
+  if (value.is_number()) check_number(rule, value, path);
+  if (value.is_string()) check_text(rule, value.get_string(), path);
+  const std::size_t items = value.is_array()    ? value.get_array().size()
+                            : value.is_object() ? value.get_object().size()
+                                                : 0;
+  if (rule.max_items && items > *rule.max_items)
+    fail(path, "must have at most " + std::to_string(*rule.max_items) + " entries");
+  if (!value.is_array()) return;
+  for (std::size_t i = 0; i < items; ++i)
+    if (!value.get_array()[i].is_array()) check(rule, value.get_array()[i], Path{&path, {}, i});
+}
+
 std::string to_camel(std::string_view snake) {
   std::string camel;
   bool upper = false;
@@ -116,6 +158,11 @@ std::int64_t read_integer(const Value& value, const Path& path, std::int64_t low
   if (number < low || number > high)
     fail(path, "must be between " + std::to_string(low) + " and " + std::to_string(high));
   return number;
+}
+
+const Rule* find_rule(const Rules& rules, std::string_view member) {
+  const auto found = std::ranges::find(rules, member, &Rule::member);
+  return found == rules.end() ? nullptr : &*found;
 }
 
 }  // namespace detail

@@ -11,6 +11,14 @@
 // or null when empty), std::vector, std::map<std::string, T>, json::Value, and other described structs.
 //
 // A described enum's names are its enumerators' in lower case, as written.
+//
+// What a member may hold beyond its type, and what it means, stands beside its struct, for readers of requests and for
+// the schema (json_schema.h):
+//
+//   inline const json::Rules& json_rules(const CreateWorkspace*) {
+//     static const json::Rules rules{{.member = "name", .description = "unique per owner", .max_length = 40}};
+//     return rules;
+//   }
 
 #include <boost/describe.hpp>
 #include <boost/json/value.hpp>
@@ -36,12 +44,12 @@ using Array = boost::json::array;
 
 enum class Naming { snake, camel };
 
-#define SLIPWAY_JSON_SNAKE(Type, ...)            \
-  BOOST_DESCRIBE_STRUCT(Type, (), (__VA_ARGS__)) \
-  [[maybe_unused]] constexpr ::slipway::json::Naming json_naming(const Type*) { return ::slipway::json::Naming::snake; }
-#define SLIPWAY_JSON_CAMEL(Type, ...)            \
-  BOOST_DESCRIBE_STRUCT(Type, (), (__VA_ARGS__)) \
-  [[maybe_unused]] constexpr ::slipway::json::Naming json_naming(const Type*) { return ::slipway::json::Naming::camel; }
+#define SLIPWAY_JSON_SNAKE(Type, ...) SLIPWAY_JSON_DESCRIBE(Type, ::slipway::json::Naming::snake, __VA_ARGS__)
+#define SLIPWAY_JSON_CAMEL(Type, ...) SLIPWAY_JSON_DESCRIBE(Type, ::slipway::json::Naming::camel, __VA_ARGS__)
+#define SLIPWAY_JSON_DESCRIBE(Type, naming, ...)                                                 \
+  BOOST_DESCRIBE_STRUCT(Type, (), (__VA_ARGS__))                                                 \
+  [[maybe_unused]] constexpr ::slipway::json::Naming json_naming(const Type*) { return naming; } \
+  [[maybe_unused]] constexpr std::string_view json_type_name(const Type*) { return #Type; }
 
 // How much the reader forgives. Requests are strict; what we wrote ourselves, perhaps with older code, is lenient.
 enum class Mode {
@@ -67,6 +75,22 @@ struct Path {
 };
 // The root of a document; errors there name a member of it.
 inline constexpr Path kRoot{};
+
+// Limits are enforced in strict mode, on the member's value, on each element's of an array, and are skipped where a
+// value is of another type. The rest is for the schema.
+struct Rule {
+  std::string_view member;  // as the struct names it
+  std::string_view description = {};
+  std::optional<std::int64_t> minimum = {}, maximum = {};       // of numbers; of durations in ms
+  std::optional<std::size_t> min_length = {}, max_length = {};  // of strings, in characters
+  std::optional<std::size_t> max_items = {};                    // of arrays and maps
+  std::string_view pattern = {};                                // ECMA 262; checked by the handler, in words
+  std::string_view example = {};                                // as JSON
+  bool nullable = false;                                        // null says something of its own
+};
+using Rules = std::vector<Rule>;
+// Throws VALIDATION_ERROR where `value` breaks the rule.
+void check(const Rule& rule, const Value& value, const Path& path);
 
 [[noreturn]] void fail(const Path& path, std::string reason, Value allowed = nullptr);
 // "expected a string, got a number"
@@ -96,6 +120,8 @@ template <class T>
 concept Described =
     boost::describe::has_describe_members<T>::value && requires { json_naming(static_cast<T*>(nullptr)); };
 template <class T>
+concept Ruled = requires { json_rules(static_cast<const T*>(nullptr)); };
+template <class T>
 concept DescribedEnum = std::is_enum_v<T> && boost::describe::has_describe_enumerators<T>::value;
 
 template <class T>
@@ -110,6 +136,9 @@ const std::string& wire_name() {
 }
 
 std::int64_t read_integer(const Value& value, const Path& path, std::int64_t low, std::int64_t high);
+
+// The rule of that member, or null.
+const Rule* find_rule(const Rules& rules, std::string_view member);
 
 }  // namespace detail
 
@@ -161,6 +190,11 @@ T read_struct(const Value& value, Mode mode, const Path& path) {
     if (const Value* found = object.if_contains(name)) {
       ++known;
       field = from_value<Field>(*found, mode, here);
+      if constexpr (Ruled<T>) {
+        if (mode == Mode::strict)
+          if (const Rule* rule = find_rule(json_rules(static_cast<const T*>(nullptr)), member.name))
+            check(*rule, *found, here);
+      }
     } else if (mode == Mode::strict && !IsOptional<Field>::value && !std::is_same_v<Field, Value>) {
       fail(here, "is required");
     }
