@@ -79,6 +79,12 @@ TEST(Json, LenientModeKeepsDefaultsAndSkipsUnknownMembers) {
   EXPECT_EQ(sample.disk_size_gb, 10);
 }
 
+TEST(Json, NumbersThatCouldNotBeWrittenAgainAreRefused) {
+  EXPECT_THROW(json::parse_value("[1e400]"), base::Error);
+  EXPECT_THROW(json::parse_value(R"({"deep":{"number":-1e999}})"), base::Error);
+  EXPECT_NO_THROW(json::parse_value("[1e308, 18446744073709551615]"));
+}
+
 TEST(Json, GarbageIsAPreciseError) {
   EXPECT_NE(message_of("{\"name\":").find("is not valid JSON"), std::string::npos);
   EXPECT_NE(message_of("{} x").find("is not valid JSON"), std::string::npos);
@@ -94,6 +100,13 @@ TEST(Time, Rfc3339RoundTrips) {
   EXPECT_EQ(base::parse_rfc3339("2025-01-12"), base::parse_rfc3339("2025-01-12T00:00:00Z"));
   EXPECT_FALSE(base::parse_rfc3339("2025-02-30T00:00:00Z"));
   EXPECT_FALSE(base::parse_rfc3339("2025-01-12T10:05:23"));
+}
+
+TEST(Time, WhatCouldNotBeWrittenAgainIsNoTime) {
+  EXPECT_FALSE(base::parse_rfc3339("0000-01-01T00:00:00+00:01"));
+  EXPECT_FALSE(base::parse_rfc3339("9999-12-31T23:59:59-00:01"));
+  EXPECT_TRUE(base::parse_rfc3339("9999-12-31T23:59:59.999Z"));
+  EXPECT_FALSE(base::parse_duration("1000000000d1000000000d"));
 }
 
 TEST(Time, DurationsAreReadAsPeopleWriteThem) {

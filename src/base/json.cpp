@@ -4,6 +4,7 @@
 #include <boost/json/parse_options.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/stream_parser.hpp>
+#include <cmath>
 
 namespace slipway::json {
 
@@ -29,6 +30,16 @@ std::string_view kind_name(const Value& value) {
       return "an object";
   }
   return "something else";
+}
+
+// A number too large for a double is read as infinity, which JSON cannot say: what we store we could not read again.
+void refuse_infinite_numbers(const Value& value, std::string_view field) {
+  if (const auto* number = value.if_double(); number != nullptr && !std::isfinite(*number))
+    throw base::validation_error(field, "has a number that is too large");
+  if (const auto* object = value.if_object())
+    for (const auto& [key, element] : *object) refuse_infinite_numbers(element, field);
+  if (const auto* array = value.if_array())
+    for (const auto& element : *array) refuse_infinite_numbers(element, field);
 }
 
 // Boost.JSON keeps the last of duplicate members; a request that says a thing twice means neither. It keeps the count
@@ -73,6 +84,7 @@ Value parse_value(std::string_view text, std::string_view field) {
                                             (failure ? ": " + failure.message() : ": extra data"));
   Value value = parser.release();
   refuse_duplicate_members(text, value, field);
+  refuse_infinite_numbers(value, field);
   return value;
 }
 

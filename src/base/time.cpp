@@ -27,6 +27,10 @@ std::string format_rfc3339(Instant at) {
 
 namespace {
 
+constexpr Instant kFirstInstant = std::chrono::sys_days(std::chrono::year(0) / 1 / 1);
+constexpr Instant kLastInstant = std::chrono::sys_days(std::chrono::year(10'000) / 1 / 1) - Duration(1);
+constexpr Duration kLongestDuration = std::chrono::days(1'000'000'000);  // sums of a few do not overflow
+
 // Reads exactly `digits` decimal digits from the front of `text`.
 std::optional<int> take_number(std::string_view& text, std::size_t digits) {
   if (text.size() < digits) return std::nullopt;
@@ -100,8 +104,11 @@ std::optional<Instant> parse_rfc3339(std::string_view text) {
   }
   const auto offset = take_offset(text);
   if (!offset || !text.empty()) return std::nullopt;
-  return midnight + std::chrono::hours(*hour) + std::chrono::minutes(*minute) + std::chrono::seconds(*second) +
-         fraction - *offset;
+  const Instant at = midnight + std::chrono::hours(*hour) + std::chrono::minutes(*minute) +
+                     std::chrono::seconds(*second) + fraction - *offset;
+  // An offset may lead out of the years that have four digits: that time could not be written again.
+  if (at < kFirstInstant || at > kLastInstant) return std::nullopt;
+  return at;
 }
 
 std::optional<Duration> parse_duration(std::string_view text) {
@@ -126,6 +133,7 @@ std::optional<Duration> parse_duration(std::string_view text) {
     } else {
       return std::nullopt;
     }
+    if (total > kLongestDuration) return std::nullopt;
   }
   return total;
 }

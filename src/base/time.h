@@ -31,10 +31,10 @@ inline Instant from_unix_ms(std::int64_t ms) { return Instant(Duration(ms)); }
 
 // RFC 3339 in UTC with milliseconds: 2025-01-12T10:00:00.000Z.
 std::string format_rfc3339(Instant at);
-// Any RFC 3339 time, or a plain date (midnight UTC); empty when it is neither.
+// Any RFC 3339 time within the years 0 to 9999 UTC, or a plain date (midnight UTC); empty when it is neither.
 std::optional<Instant> parse_rfc3339(std::string_view text);
 
-// '90s', '15m', '1h30m', '250ms', '7d'; empty when malformed.
+// '90s', '15m', '1h30m', '250ms', '7d'; empty when malformed, or longer than a billion days.
 std::optional<Duration> parse_duration(std::string_view text);
 // For people: '3.2s', '1m05s', '2h10m'.
 std::string format_duration(Duration duration);
