@@ -71,16 +71,6 @@ ScheduleId IdGenerator::make<ScheduleId>() {
   return ScheduleId(make(ScheduleKind::prefix));
 }
 template <>
-WebhookId IdGenerator::make<WebhookId>() {
-  return WebhookId(make(WebhookKind::prefix));
-}
-
-template <>
-DeliveryId IdGenerator::make<DeliveryId>() {
-  return DeliveryId(make(DeliveryKind::prefix));
-}
-
-template <>
 ReplicaId IdGenerator::make<ReplicaId>() {
   return ReplicaId(make(ReplicaKind::prefix));
 }

@@ -44,12 +44,6 @@ struct KeyKind {
 struct ScheduleKind {
   static constexpr std::string_view prefix = "sch_", name = "schedule";
 };
-struct WebhookKind {
-  static constexpr std::string_view prefix = "whe_", name = "webhook";
-};
-struct DeliveryKind {
-  static constexpr std::string_view prefix = "whd_", name = "webhook delivery";
-};
 struct ReplicaKind {
   static constexpr std::string_view prefix = "rep_", name = "replica";
 };
@@ -64,8 +58,6 @@ using WorkspaceId = Id<WorkspaceKind>;  // a UUID, version 7
 using UserId = Id<UserKind>;
 using KeyId = Id<KeyKind>;
 using ScheduleId = Id<ScheduleKind>;
-using WebhookId = Id<WebhookKind>;
-using DeliveryId = Id<DeliveryKind>;
 using ReplicaId = Id<ReplicaKind>;
 using WebhookId = Id<WebhookKind>;
 using DeliveryId = Id<DeliveryKind>;
@@ -105,10 +97,6 @@ template <>
 KeyId IdGenerator::make<KeyId>();
 template <>
 ScheduleId IdGenerator::make<ScheduleId>();
-template <>
-WebhookId IdGenerator::make<WebhookId>();
-template <>
-DeliveryId IdGenerator::make<DeliveryId>();
 template <>
 ReplicaId IdGenerator::make<ReplicaId>();
 template <>
