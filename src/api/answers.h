@@ -19,12 +19,13 @@ struct Meta {
 
 struct Page {
   std::int64_t total = 0;
+  std::optional<bool> total_is_estimate;  // left out when it is exact
   std::int64_t page = 1;
   std::int64_t page_size = 0;
   bool has_more = false;
   std::optional<std::string> next_cursor;
 };
-SLIPWAY_JSON_CAMEL(Page, total, page, page_size, has_more, next_cursor)
+SLIPWAY_JSON_CAMEL(Page, total, total_is_estimate, page, page_size, has_more, next_cursor)
 
 net::Response success(const Meta& meta, int status, const json::Value& data);
 net::Response list(const Meta& meta, json::Array items, const Page& page);

@@ -5,6 +5,7 @@
 #include "api/commit.h"
 #include "api/doorbell.h"
 #include "api/run_view.h"
+#include "durable/run_list.h"
 #include "net/sse.h"
 
 namespace slipway::api {
@@ -39,21 +40,32 @@ std::optional<base::Instant> read_time(const Call& call, std::string_view name) 
   return at;
 }
 
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  for (std::size_t from = 0;;) {
+    const auto comma = text.find(',', from);
+    parts.push_back(text.substr(from, comma - from));
+    if (comma == std::string::npos) return parts;
+    from = comma + 1;
+  }
+}
+
 journal::Filter read_filter(const Call& call, const Paging& paging) {
   journal::Filter filter;
-  filter.type = call.request.query_value("type");
+  if (const auto types = call.request.query_value("type")) filter.types = split(*types);
   filter.resource_type = call.request.query_value("resourceType");
   filter.resource_id = call.request.query_value("resourceId");
   filter.triggered_by = call.request.query_value("triggeredBy");
-  if (const auto status = call.request.query_value("status"))
-    filter.status = json::from_value<durable::RunStatus>(json::Value(std::string_view(*status)), json::Mode::strict,
-                                                         json::Path{&json::kRoot, "status"});
+  if (const auto statuses = call.request.query_value("status"))
+    for (const auto& status : split(*statuses))
+      filter.statuses.push_back(json::from_value<durable::RunStatus>(
+          json::Value(std::string_view(status)), json::Mode::strict, json::Path{&json::kRoot, "status"}));
   filter.since = read_time(call, "since");
   filter.until = read_time(call, "until");
   filter.owner_id = call.caller->scope().owner_id();
   if (!paging.cursor.empty() && !base::is_prefixed_id(paging.cursor, base::RunKind::prefix))
     throw base::validation_error("cursor", "is none of ours");
-  filter.before = paging.cursor;
+  filter.after = paging.cursor;
   filter.offset = paging.offset();
   filter.limit = paging.limit + 1;
   return filter;
@@ -68,7 +80,9 @@ Answer list_all(Call& call) {
   Page page{.page = paging.page, .page_size = paging.limit};
   co_await read(call.hub, [&](store::Transaction& tx) {
     rows = journal::list(tx, filter);
-    page.total = journal::count(tx, filter);
+    const auto total = journal::total(tx, filter);
+    page.total = total.count;
+    page.total_is_estimate = total.is_estimate ? std::optional(true) : std::nullopt;
   });
   page.has_more = std::int64_t(rows.size()) > paging.limit;
   if (page.has_more) {

@@ -17,7 +17,7 @@ using base::Instant;
 using base::RunId;
 
 enum class EventType {
-  run_started,             // data: queue, when it begins by waiting in one
+  run_started,             // data: queue, when it begins by waiting in one; of a retry: retryOf, fromStep
   run_admitted,            // it need not wait in its queue any longer (data: queue, waitedMs)
   step_started,            // informs: an attempt began, or a wait set out (data: kind, wakeAt, items, width)
   attempt_failed,          // informs: it will be tried again (data: kind, attempt, error, retryAt)

@@ -27,6 +27,12 @@ namespace slipway::durable {
 class Context;
 struct Ticket;
 
+// What a retry takes over from the journal of the run before it (run_retry.h).
+struct Inherited {
+  std::string from_step;      // as asked for; empty: from the start, and nothing is taken over
+  std::vector<Event> events;  // of the new run, after its first one
+};
+
 // What is fixed about a run from its start.
 struct RunRecord {
   RunId id;
@@ -44,6 +50,10 @@ struct RunRecord {
   std::string queue = {};
   // Of a start that is to wait (queue.h); null in a run that was read.
   std::shared_ptr<const Ticket> ticket = {};
+
+  std::string retry_of = {};  // the run that it does again; empty for most
+  // Of a retry that is about to be inserted; null in a run that was read.
+  std::shared_ptr<const Inherited> inherited = {};
 };
 
 // What an execution wants written, all of it in one commit, in this order.

@@ -4,6 +4,7 @@
 
 #include "durable/membership.h"
 #include "durable/queue_admission.h"
+#include "durable/run_rows.h"
 #include "durable/start_keys.h"
 
 namespace slipway::durable::journal {
@@ -29,7 +30,7 @@ constexpr std::size_t kEventColumns = 6;
 #define COLUMNS                                                                                                      \
   "id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, "           \
   "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at, owner_id, replica_id, parent_id, " \
-  "queue "
+  "queue, retry_of "
 #define RUN_COLUMNS "SELECT " COLUMNS "FROM runs "
 
 Row to_row(const store::Row& row) {
@@ -44,7 +45,8 @@ Row to_row(const store::Row& row) {
                 .started_at = row.instant(13),
                 .replica = base::ReplicaId(row.text_or_null(17).value_or("")),
                 .parent_id = row.text_or_null(18).value_or(""),
-                .queue = row.text_or_null(19).value_or("")};
+                .queue = row.text_or_null(19).value_or(""),
+                .retry_of = row.text_or_null(20).value_or("")};
   run.status = value_of<RunStatus>(row.text(2));
   if (const auto output = row.text_or_null(7)) run.output = json::parse_value(*output);
   if (const auto code = row.text_or_null(8))
@@ -74,38 +76,22 @@ Event to_event(store::Transaction& tx, const std::string& run, const store::Row&
           .data = payload::from_stored(data, sealer)};
 }
 
-std::vector<Row> to_rows(const store::Rows& rows) {
-  std::vector<Row> runs;
-  runs.reserve(rows.size());
-  for (const auto& row : rows) runs.push_back(to_row(row));
-  return runs;
-}
-
 json::Array to_array(const std::vector<RunId>& runs) {
   json::Array ids;
   for (const auto& run : runs) ids.emplace_back(run.str());
   return ids;
 }
 
-// One statement for every combination of filters: an absent one is null and matches all.
-#define RUN_FILTER                                                                                            \
-  "WHERE (type = $1 OR $1 IS NULL) AND (resource_type = $2 OR $2 IS NULL) "                                   \
-  "AND (resource_id = $3 OR $3 IS NULL) AND (triggered_by = $4 OR $4 IS NULL) "                               \
-  "AND (status = $5 OR $5 IS NULL) AND (started_at >= $6 OR $6 IS NULL) AND (started_at < $7 OR $7 IS NULL) " \
-  "AND (owner_id = $8 OR $8 IS NULL) "
-
-std::vector<store::Parameter> filter_parameters(const Filter& filter) {
-  return {filter.type,
-          filter.resource_type,
-          filter.resource_id,
-          filter.triggered_by,
-          filter.status ? store::Parameter(name_of(*filter.status)) : store::Parameter(std::nullopt),
-          filter.since,
-          filter.until,
-          filter.owner_id};
-}
-
 }  // namespace
+
+const std::string_view kSelectRuns = RUN_COLUMNS;
+
+std::vector<Row> to_rows(const store::Rows& rows) {
+  std::vector<Row> runs;
+  runs.reserve(rows.size());
+  for (const auto& row : rows) runs.push_back(to_row(row));
+  return runs;
+}
 
 RunId insert_run(store::Transaction& tx, const RunRecord& record) {
   hold_lease(tx, record.replica);
@@ -133,13 +119,17 @@ RunId insert_run(store::Transaction& tx, const RunRecord& record) {
       waits ? Parameter(std::nullopt) : Parameter::view(record.replica.str()),
       or_null(record.parent_id),
       or_null(queue),
+      or_null(record.retry_of),
   };
   tx.execute_many(
       "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, owner_id, input, started_at, "
-      "replica_id, parent_id, queue) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+      "replica_id, parent_id, queue, retry_of) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
       parameters.size(), parameters);
   const Event first = started_event(record, queue);
-  append(tx, {{&record.id, &first}});
+  std::vector<Appended> events{{&record.id, &first}};
+  if (record.inherited != nullptr)
+    for (const auto& event : record.inherited->events) events.push_back({&record.id, &event});
+  append(tx, events);
   if (waits) queues::enter(tx, record, queue);
   return record.id;
 }
@@ -147,6 +137,9 @@ RunId insert_run(store::Transaction& tx, const RunRecord& record) {
 Event started_event(const RunRecord& record, const std::string& queue) {
   Event event{.seq = 1, .type = EventType::run_started, .at = record.started_at, .step = {}, .data = {}};
   if (!queue.empty()) event.data["queue"] = queue;
+  if (!record.retry_of.empty()) event.data["retryOf"] = record.retry_of;
+  if (record.inherited != nullptr && !record.inherited->from_step.empty())
+    event.data["fromStep"] = record.inherited->from_step;
   return event;
 }
 
@@ -341,24 +334,6 @@ std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resour
 
 std::int64_t count_events(store::Transaction& tx, const RunId& run) {
   return tx.query("SELECT COUNT(*) FROM run_events WHERE run_id = $1", {run.str()}).front().integer(0);
-}
-
-std::vector<Row> list(store::Transaction& tx, const Filter& filter) {
-  auto parameters = filter_parameters(filter);
-  parameters.emplace_back(filter.before.empty() ? store::Parameter(std::nullopt) : store::Parameter(filter.before));
-  parameters.emplace_back(filter.limit);
-  parameters.emplace_back(filter.offset);
-  // The commonest question, one resource's runs, has an index of its own; a filter full of ORs would not find it.
-  if (filter.resource_id)
-    return to_rows(tx.query(RUN_COLUMNS RUN_FILTER
-                            "AND resource_id = $3 AND (id < $9 OR $9 IS NULL) ORDER BY id DESC LIMIT $10 OFFSET $11",
-                            parameters));
-  return to_rows(
-      tx.query(RUN_COLUMNS RUN_FILTER "AND (id < $9 OR $9 IS NULL) ORDER BY id DESC LIMIT $10 OFFSET $11", parameters));
-}
-
-std::int64_t count(store::Transaction& tx, const Filter& filter) {
-  return tx.query("SELECT COUNT(*) FROM runs " RUN_FILTER, filter_parameters(filter)).front().integer(0);
 }
 
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type) {

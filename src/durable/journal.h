@@ -93,18 +93,6 @@ std::int64_t last_seq(store::Transaction& tx, const RunId& run);
 std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resource_id);
 std::int64_t count_events(store::Transaction& tx, const RunId& run);
 
-struct Filter {
-  std::optional<std::string> type, resource_type, resource_id, triggered_by;
-  std::optional<RunStatus> status;
-  std::optional<Instant> since, until;  // on the start
-  std::optional<std::string> owner_id;  // empty: everyone's, for an admin
-  std::string before;                   // cursor: ids smaller than this; empty for the newest
-  std::int64_t offset = 0;
-  std::int64_t limit = 50;
-};
-// Newest first.
-std::vector<Row> list(store::Transaction& tx, const Filter& filter);
-std::int64_t count(store::Transaction& tx, const Filter& filter);
 // The mean duration of those of the last 50 runs of a type that completed.
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type);
 

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "durable/journal.h"
+#include "durable/run_list.h"
 #include "store/testing/postgres_cluster.h"
 #include "store/testing/temporary_database.h"
 
@@ -136,7 +136,7 @@ void of_two_who_claim_one_turn_one_starts_a_run(store::Database& one, store::Dat
     race(one, "a");
   }
   one.read_and_wait([&](store::Transaction& tx) {
-    EXPECT_EQ(journal::count(tx, {.resource_id = "sch_raced"}), kTurns);
+    EXPECT_EQ(journal::total(tx, {.resource_id = "sch_raced"}).count, kTurns);
     EXPECT_EQ(schedules::find_by_name(tx, "raced")->turn, kTurns);
   });
 }

@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "durable/context.h"
-#include "durable/journal.h"
+#include "durable/run_list.h"
 #include "durable/schedule_store.h"
 #include "durable/testing/simulated_world.h"
 

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "durable/journal.h"
 #include "fleet/audit.h"
 #include "fleet/change_feed.h"
 #include "fleet/connect_ticket.h"
@@ -268,38 +267,6 @@ TEST_P(Fleet, TheAuditIsListedNewestFirst) {
     EXPECT_EQ(newest[0].action, "third");
     EXPECT_EQ(list_audit(tx, newest[1].seq, 2).front().action, "first");
     EXPECT_EQ(count_audit(tx), 3);
-  });
-}
-
-// The engine's own SQL, here because this room's tests run on both databases.
-TEST_P(Fleet, RunsAreListedByEveryFilter) {
-  namespace journal = durable::journal;
-  const base::ReplicaId replica("rep_1");
-  write([&](Transaction& tx) {
-    tx.execute("INSERT INTO replicas (id, name, joined_at) VALUES ($1, 'test', 0)", {replica.str()});
-  });
-  for (int i = 0; i < 3; ++i)
-    write([&](Transaction& tx) {
-      journal::insert_run(tx, {.id = RunId("run_" + std::to_string(i)),
-                               .type = i == 0 ? "a" : "b",
-                               .resource_type = "workspace",
-                               .resource_id = "r" + std::to_string(i),
-                               .triggered_by = "usr",
-                               .owner_id = i == 2 ? "bob" : "alice",
-                               .input = json::Object{},
-                               .started_at = kNow + i * 1s,
-                               .replica = replica});
-    });
-  read([&](Transaction& tx) {
-    EXPECT_EQ(journal::list(tx, {}).front().record.id.str(), "run_2");
-    EXPECT_EQ(journal::count(tx, {.type = "b"}), 2);
-    EXPECT_EQ(journal::count(tx, {.resource_id = "r1"}), 1);
-    EXPECT_EQ(journal::list(tx, {.resource_id = "r1"}).size(), 1u);
-    EXPECT_EQ(journal::count(tx, {.owner_id = "alice"}), 2);
-    EXPECT_EQ(journal::count(tx, {.status = durable::RunStatus::running}), 3);
-    EXPECT_EQ(journal::count(tx, {.since = kNow + 1s, .until = kNow + 2s}), 1);
-    EXPECT_EQ(journal::list(tx, {.before = "run_2", .limit = 1}).front().record.id.str(), "run_1");
-    EXPECT_EQ(journal::events(tx, RunId("run_0")).size(), 1u);
   });
 }
 

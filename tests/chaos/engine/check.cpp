@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <ostream>
 
-#include "durable/journal.h"
+#include "durable/run_list.h"
 
 namespace slipway::chaos {
 namespace {
@@ -71,16 +71,16 @@ Finding examine(const Row& row, const std::vector<Event>& events) {
 }  // namespace
 
 void check_all(store::Database& database, std::ostream& out) {
-  for (std::string before;;) {
+  for (std::string after;;) {
     std::vector<Finding> findings;
     database.read_and_wait([&](store::Transaction& tx) {
       findings.clear();
-      for (const Row& row : durable::journal::list(tx, {.before = before, .limit = kPage}))
+      for (const Row& row : durable::journal::list(tx, {.after = after, .limit = kPage}))
         findings.push_back(examine(row, durable::journal::events(tx, row.record.id)));
     });
     if (findings.empty()) return;
     for (const Finding& finding : findings) out << json::print(finding) << "\n";
-    before = findings.back().run;
+    after = findings.back().run;
   }
 }
 
