@@ -79,12 +79,17 @@ struct Call {
 
 // ---- reading what was sent
 
-// The body as a described struct; an absent body reads as {}. Throws VALIDATION_ERROR. It is JSON whatever its
-// Content-Type says: `curl -d` calls everything a form.
+// The body as a value; an absent body reads as {}. Throws VALIDATION_ERROR, also for text with a zero byte, which not
+// every store can keep. It is JSON whatever its Content-Type says: `curl -d` calls everything a form.
+json::Value body_value(const Call& call);
+// The same as a described struct.
 template <class T>
 T parse_body(const Call& call) {
-  return json::parse<T>(call.request.body.empty() ? "{}" : call.request.body);
+  return json::from_value<T>(body_value(call));
 }
+// For changes that take none.
+struct NoBody {};
+SLIPWAY_JSON_CAMEL(NoBody)
 
 // `limit`, `page`, `cursor`. Throws VALIDATION_ERROR naming the parameter.
 struct Paging {

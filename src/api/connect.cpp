@@ -4,6 +4,7 @@
 // in the address, which ends up in logs and histories.
 
 #include "api/commit.h"
+#include "api/query.h"
 #include "api/routes.h"
 #include "base/digest.h"
 #include "base/random.h"
@@ -18,11 +19,16 @@ using Answer = net::Awaitable<std::optional<net::Response>>;
 constexpr std::string_view kSessionProtocol = "slipway.v1";
 constexpr std::string_view kTicketProtocol = "slipway.ticket.";
 
-struct Ticket {
-  std::vector<std::string> protocols;  // to be offered with the websocket, as they are
+struct ConnectTicket {
+  std::vector<std::string> protocols;
   base::Instant expires_at;
 };
-SLIPWAY_JSON_SNAKE(Ticket, protocols, expires_at)
+SLIPWAY_JSON_SNAKE(ConnectTicket, protocols, expires_at)
+inline const json::Rules& json_rules(const ConnectTicket*) {
+  static const json::Rules rules{
+      {.member = "protocols", .description = "To be offered as the websocket's subprotocols, as they are"}};
+  return rules;
+}
 
 std::string bearer(const Call& call) {
   const auto header = call.request.headers.get("Authorization").value_or("");
@@ -95,12 +101,13 @@ net::Awaitable<void> admit_by_ticket(Call& call, const base::WorkspaceId& id) {
 }
 
 Answer give_ticket(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto id = workspace_id(call);
   const auto ticket = fleet::make_ticket();
   const auto now = call.hub.clock.now();
-  const Ticket answer{.protocols = {std::string(kSessionProtocol), std::string(kTicketProtocol) + ticket.reveal()},
-                      .expires_at = now + fleet::kTicketGoodFor};
+  const ConnectTicket answer{
+      .protocols = {std::string(kSessionProtocol), std::string(kTicketProtocol) + ticket.reveal()},
+      .expires_at = now + fleet::kTicketGoodFor};
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     fleet::get(tx, call.caller->scope(), id);
     fleet::insert_ticket(tx, ticket, id, base::KeyId(call.caller->key_id), now);
@@ -113,6 +120,7 @@ Answer give_ticket(Call& call) {
 }
 
 Answer client(Call& call) {
+  parse_query<NoQuery>(call);
   const auto id = workspace_id(call);
   refuse_other_sites(call.request);
   if (!call.caller) co_await admit_by_ticket(call, id);
@@ -135,12 +143,31 @@ Answer client(Call& call) {
 }  // namespace
 
 void add_connect_routes(Router& router) {
-  router.add(net::Method::get, "/v1/agent/connect", Permission::open, agent);
-  // Open to the router, because a ticket is no key: `client` lets in who has either.
-  router.add(net::Method::get, "/v1/workspaces/:id/connect", Permission::open, client);
-  router.add(net::Method::get, "/workspaces/:id/connect", Permission::open, client);
-  router.add(net::Method::post, "/v1/workspaces/:id/connect-ticket", Permission::member, give_ticket);
-  router.add(net::Method::post, "/workspaces/:id/connect-ticket", Permission::member, give_ticket);
+  router.add(net::Method::get, "/v1/agent/connect", Permission::open, agent,
+             {.id = "connectAgent",
+              .tag = "Workspaces",
+              .summary = "The agent's websocket",
+              .answer = answer_of(AnswerShape::websocket, 101),
+              .hidden = true});
+  Operation connect{.id = "connectWorkspace",
+                    .tag = "Workspaces",
+                    .summary = "A websocket to the workspace's agent: terminals, commands, files, ports",
+                    .description =
+                        "Needs a key, or a ticket as a subprotocol. What is said on it is described in "
+                        "docs/agent-protocol.md.",
+                    .answer = answer_of(AnswerShape::websocket, 101),
+                    .errors = {401, 403, 409, 426}};
+  Operation ticket{.id = "createConnectTicket",
+                   .tag = "Workspaces",
+                   .summary = "A ticket for the websocket, for browsers",
+                   .description = "Good once, within a minute: a browser cannot send a key with a websocket.",
+                   .answer = one<ConnectTicket>(201)};
+  for (const std::string base : {"/v1/workspaces/:id", "/workspaces/:id"}) {
+    // Open to the router, because a ticket is no key: `client` lets in who has either.
+    router.add(net::Method::get, base + "/connect", Permission::open, client, connect);
+    router.add(net::Method::post, base + "/connect-ticket", Permission::member, give_ticket, ticket);
+    connect.hidden = ticket.hidden = true;  // the spelling from before there were versions
+  }
 }
 
 }  // namespace slipway::api

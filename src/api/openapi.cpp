@@ -59,7 +59,7 @@ void add_common_schemas(json::Schemas& schemas) {
                                     {"properties", json::Object{{"success", json::Object{{"const", false}}},
                                                                 {"error", error},
                                                                 {"meta", json::reference_to("Meta")}}}});
-  schemas.add("Problem",
+  schemas.add("ProblemDetails",
               json::Object{{"type", "object"},
                            {"description", "RFC 9457, where the request accepts application/problem+json"},
                            {"required", json::Array{"type", "title", "status", "detail", "code", "requestId"}},
@@ -236,7 +236,7 @@ json::Object error_responses(const std::set<int>& statuses) {
     json::Object headers{{"X-Request-Id", reference("headers", "RequestId")}};
     if (status == 429 || status == 503) headers["Retry-After"] = reference("headers", "RetryAfter");
     json::Object content = body_content(json::reference_to("Error"));
-    content["application/problem+json"] = json::Object{{"schema", json::reference_to("Problem")}};
+    content["application/problem+json"] = json::Object{{"schema", json::reference_to("ProblemDetails")}};
     all["Error" + std::to_string(status)] = json::Object{
         {"description", net::status_text(status)}, {"headers", std::move(headers)}, {"content", std::move(content)}};
   }

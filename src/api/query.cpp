@@ -10,6 +10,7 @@ std::optional<std::string> query_value(const Call& call, std::string_view name) 
   for (const auto& [key, value] : call.request.query) {
     if (key != name) continue;
     if (found) throw base::validation_error(name, "is given twice");
+    if (value.contains('\0')) throw base::validation_error(name, "must not contain a zero byte");
     found = value;
   }
   return found;

@@ -1,5 +1,7 @@
 #include "api/schedule_view.h"
 
+#include "fleet/workspace.h"
+
 namespace slipway::api {
 namespace {
 
@@ -22,7 +24,53 @@ std::vector<base::Instant> times_of(const Schedule& schedule) {
   }
 }
 
+constexpr std::int64_t kJitterMaxMs = 24 * 3'600'000;  // durable/schedule.cpp checks these
+constexpr std::int64_t kCatchUpMinMs = 10'000, kCatchUpMaxMs = 366 * kJitterMaxMs;
+
+// `nullable`: null takes away what there is.
+json::Rules definition_rules(bool nullable) {
+  return {{.member = "name",
+           .description = "A label of lower-case letters, digits and '-', unique",
+           .min_length = 1,
+           .max_length = fleet::kNameMax,
+           .example = R"("nightly")"},
+          {.member = "type", .description = "A workflow that can be scheduled", .example = R"("hub.forget-old")"},
+          {.member = "cron",
+           .description = "Five or six fields, @daily and the like, or `every 1h offset 15m`",
+           .example = R"("30 4 * * MON-FRI")"},
+          {.member = "input", .description = "What its runs are given; {} if not given"},
+          {.member = "time_zone",
+           .description = "IANA name; UTC if not given",
+           .example = R"("Europe/Berlin")",
+           .nullable = nullable},
+          {.member = "jitter_ms",
+           .description = "Each start comes up to so much later, always the same for the same time",
+           .maximum = kJitterMaxMs,
+           .nullable = nullable},
+          {.member = "overlap",
+           .description = "When a time comes while a run of the schedule is at work; skip if not given",
+           .nullable = nullable},
+          {.member = "catch_up_ms",
+           .description = "How late a start may still be made; an hour if not given",
+           .minimum = kCatchUpMinMs,
+           .maximum = kCatchUpMaxMs,
+           .nullable = nullable},
+          {.member = "starts_at", .description = "No time before it", .nullable = nullable},
+          {.member = "ends_at", .description = "No time after it", .nullable = nullable},
+          {.member = "remaining", .description = "Only so many starts", .minimum = 1, .nullable = nullable}};
+}
+
 }  // namespace
+
+const json::Rules& json_rules(const CreateSchedule*) {
+  static const json::Rules rules = definition_rules(false);
+  return rules;
+}
+
+const json::Rules& json_rules(const ChangeSchedule*) {
+  static const json::Rules rules = definition_rules(true);
+  return rules;
+}
 
 ScheduleView view_schedule(const Schedule& schedule) {
   const ScheduleDefinition& d = schedule.definition;
@@ -59,8 +107,7 @@ ScheduleView view_schedule(const Schedule& schedule, std::vector<durable::Schedu
   return view;
 }
 
-ScheduleDefinition merge_definition(const std::optional<ScheduleDefinition>& current, std::string_view body) {
-  const auto patch = json::parse_value(body.empty() ? "{}" : body);
+ScheduleDefinition merge_definition(const std::optional<ScheduleDefinition>& current, const json::Value& patch) {
   if (!patch.is_object()) json::fail_type(json::Path{&json::kRoot, "body"}, "an object", patch);
   auto merged = json::to_value(current.value_or(ScheduleDefinition{})).as_object();
   if (!current)

@@ -1,8 +1,11 @@
 // Schedules, for admins: list, make, change, pause, start by hand.
 
 #include "api/commit.h"
+#include "api/cursor.h"
 #include "api/launch.h"
+#include "api/query.h"
 #include "api/routes.h"
+#include "api/run_view.h"
 #include "api/schedule_view.h"
 #include "durable/journal.h"
 #include "durable/schedule_store.h"
@@ -22,23 +25,78 @@ using Answer = net::Awaitable<std::optional<net::Response>>;
 namespace schedules = durable::schedules;
 
 constexpr std::int64_t kOutcomesShown = 20;
-constexpr std::size_t kReasonMax = 500;    // bytes
+constexpr std::size_t kReasonMax = 500;    // characters
 constexpr std::size_t kBackfillMax = 100;  // runs of one request: they share a transaction, and begin together
+
+struct ListSchedules {
+  std::int64_t limit = 50;
+  std::optional<std::int64_t> page;
+  std::optional<std::string> cursor;
+  std::optional<std::string> name;
+  std::optional<std::string> type;
+};
+SLIPWAY_JSON_CAMEL(ListSchedules, limit, page, cursor, name, type)
+inline const json::Rules& json_rules(const ListSchedules*) {
+  static const json::Rules rules{kLimitRule,
+                                 kPageRule,
+                                 kCursorRule,
+                                 {.member = "name", .description = "Of exactly this name"},
+                                 {.member = "type", .description = "Of this workflow"}};
+  return rules;
+}
 
 struct PauseSchedule {
   std::optional<std::string> reason;
 };
 SLIPWAY_JSON_CAMEL(PauseSchedule, reason)
+inline const json::Rules& json_rules(const PauseSchedule*) {
+  static const json::Rules rules{{.member = "reason", .description = "For people", .max_length = kReasonMax}};
+  return rules;
+}
+
 struct TriggerSchedule {
   std::optional<Overlap> overlap;
 };
 SLIPWAY_JSON_CAMEL(TriggerSchedule, overlap)
+inline const json::Rules& json_rules(const TriggerSchedule*) {
+  static const json::Rules rules{
+      {.member = "overlap", .description = "allow: also while a run is at work; the schedule's own, if not given"}};
+  return rules;
+}
+
 struct BackfillSchedule {
   base::Instant from, until;
 };
 SLIPWAY_JSON_CAMEL(BackfillSchedule, from, until)
-struct NoBody {};
-SLIPWAY_JSON_CAMEL(NoBody)
+inline const json::Rules& json_rules(const BackfillSchedule*) {
+  static const json::Rules rules{{.member = "from", .description = "Included"},
+                                 {.member = "until", .description = "Included; not in the future"}};
+  return rules;
+}
+
+struct DeletedSchedule {
+  ScheduleId id;
+};
+SLIPWAY_JSON_CAMEL(DeletedSchedule, id)
+
+// For the document: launch.h makes it.
+struct TriggeredSchedule {
+  ScheduleView schedule;
+  RunView run;
+  std::string status_url;
+  std::optional<base::Duration> estimated_duration_ms;
+};
+SLIPWAY_JSON_CAMEL(TriggeredSchedule, schedule, run, status_url, estimated_duration_ms)
+
+struct BackfilledSchedule {
+  ScheduleView schedule;
+  std::vector<base::RunId> runs;
+};
+SLIPWAY_JSON_CAMEL(BackfilledSchedule, schedule, runs)
+inline const json::Rules& json_rules(const BackfilledSchedule*) {
+  static const json::Rules rules{{.member = "runs", .description = "Those that were started"}};
+  return rules;
+}
 
 // By id or name: a name has no '_'.
 Schedule get(store::Transaction& tx, const std::string& name_or_id) {
@@ -84,9 +142,11 @@ void refuse_declared(const Call& call, const Schedule& schedule, std::string_vie
                               " again at its next start; pause it instead");
 }
 
-json::Value shown(store::Transaction& tx, const Schedule& schedule) {
-  return json::to_value(view_schedule(schedule, schedules::outcomes(tx, schedule.id, kOutcomesShown)));
+ScheduleView view(store::Transaction& tx, const Schedule& schedule) {
+  return view_schedule(schedule, schedules::outcomes(tx, schedule.id, kOutcomesShown));
 }
+
+json::Value shown(store::Transaction& tx, const Schedule& schedule) { return json::to_value(view(tx, schedule)); }
 
 Deed deed(const Call& call, int status, std::string action, const Schedule& schedule, const json::Value& data,
           json::Value details = json::Object{}) {
@@ -102,11 +162,11 @@ Deed deed(const Call& call, int status, std::string action, const Schedule& sche
 // ---- reading
 
 Answer list_all(Call& call) {
-  expect_query(call, {"limit", "page", "cursor", "name", "type"});
-  const auto paging = read_paging(call);
-  const schedules::Filter filter{.name = call.request.query_value("name"),
-                                 .type = call.request.query_value("type"),
-                                 .after = paging.cursor,
+  const auto query = parse_query<ListSchedules>(call);
+  const auto paging = paging_of(query);
+  const schedules::Filter filter{.name = query.name,
+                                 .type = query.type,
+                                 .after = read_cursor(call, paging.cursor),
                                  .offset = paging.offset(),
                                  .limit = paging.limit + 1};
   std::vector<Schedule> found;
@@ -118,7 +178,7 @@ Answer list_all(Call& call) {
   page.has_more = std::int64_t(found.size()) > paging.limit;
   if (page.has_more) {
     found.pop_back();
-    page.next_cursor = found.back().definition.name;
+    page.next_cursor = make_cursor(call, found.back().definition.name);
   }
   json::Array items;
   for (const auto& schedule : found) items.push_back(json::to_value(view_schedule(schedule)));
@@ -126,7 +186,7 @@ Answer list_all(Call& call) {
 }
 
 Answer show(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   json::Value data;
   std::string tag;
   co_await read(call.hub, [&](store::Transaction& tx) {
@@ -145,8 +205,8 @@ Answer show(Call& call) {
 // ---- making and changing
 
 Answer create(Call& call) {
-  expect_query(call, {});
-  Schedule schedule{.id = call.hub.ids.make<ScheduleId>(), .definition = merge_definition({}, call.request.body)};
+  parse_query<NoQuery>(call);
+  Schedule schedule{.id = call.hub.ids.make<ScheduleId>(), .definition = merge_definition({}, body_value(call))};
   check_definition(call, schedule.definition);
   schedule.owner_id = call.caller->user.str();
   schedule.created_at = schedule.updated_at = call.hub.clock.now();
@@ -178,25 +238,23 @@ Answer change(Call& call, std::string_view action, json::Value details, Edit edi
 }
 
 Answer patch(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto now = call.hub.clock.now();
-  const auto body = json::parse_value(call.request.body);
+  const auto body = body_value(call);
   json::Array names;  // not the values, which may be secrets of the workflow's
   if (const auto* members = body.if_object())
     for (const auto& [name, value] : *members) names.emplace_back(name);
   co_return co_await change(call, "schedule.change", json::Object{{"changed", names}}, [&](Schedule& schedule) {
     refuse_declared(call, schedule, "change it");
-    auto definition = merge_definition(schedule.definition, call.request.body);
+    auto definition = merge_definition(schedule.definition, body);
     check_definition(call, definition);
     durable::redefine(schedule, std::move(definition), now);
   });
 }
 
 Answer pause(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto reason = parse_body<PauseSchedule>(call).reason.value_or("");
-  if (reason.size() > kReasonMax)
-    throw base::validation_error("reason", "is longer than " + std::to_string(kReasonMax) + " bytes");
   const auto now = call.hub.clock.now();
   const auto by = call.caller->user.str();
   co_return co_await change(call, "schedule.pause", json::Object{{"reason", reason}}, [&](Schedule& schedule) {
@@ -209,7 +267,7 @@ Answer pause(Call& call) {
 }
 
 Answer resume(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   parse_body<NoBody>(call);
   const auto now = call.hub.clock.now();
   co_return co_await change(call, "schedule.resume", json::Object{}, [&](Schedule& schedule) {
@@ -221,13 +279,13 @@ Answer resume(Call& call) {
 }
 
 Answer remove(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto schedule = get(tx, named(call));
     check_if_match(call, schedule);
     refuse_declared(call, schedule, "make it");
     schedules::remove(tx, schedule.id);
-    return deed(call, 200, "schedule.delete", schedule, json::Object{{"id", schedule.id.str()}},
+    return deed(call, 200, "schedule.delete", schedule, json::to_value(DeletedSchedule{schedule.id}),
                 json::Object{{"name", schedule.definition.name}});
   });
   co_return std::move(committed.answer);
@@ -254,7 +312,7 @@ Schedule get_unchanged(store::Transaction& tx, const Schedule& seen) {
 }
 
 Answer trigger(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto overlap = parse_body<TriggerSchedule>(call).overlap;
   const auto seen = co_await read_startable(call);
   RunRecord run = call.hub.scheduler.make_run(seen);
@@ -279,7 +337,7 @@ Answer trigger(Call& call) {
 
 // Runs for the times of a past range, except those that had one: all at once, whatever the overlap.
 Answer backfill(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto range = parse_body<BackfillSchedule>(call);
   if (range.until > call.hub.clock.now()) throw base::validation_error("until", "lies in the future");
   if (range.until < range.from) throw base::validation_error("until", "is before from");
@@ -291,17 +349,20 @@ Answer backfill(Call& call) {
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto schedule = get_unchanged(tx, seen);
     started.clear();
-    json::Array runs;
+    std::vector<base::RunId> runs;
     for (std::size_t i = 0; i < times.size(); ++i) {
       if (schedules::was_started(tx, schedule.id, times[i])) continue;
       if (schedule.next_at && times[i] >= *schedule.next_at) continue;  // it comes by itself
       schedules::start_by_hand(tx, schedule.id, made[i], OutcomeKind::backfilled, times[i]);
-      runs.emplace_back(made[i].id.str());
+      runs.push_back(made[i].id);
       started.push_back(made[i]);
     }
-    const auto view = shown(tx, get(tx, schedule.id.str()));
-    return deed(call, 202, "schedule.backfill", schedule, json::Object{{"schedule", view}, {"runs", runs}},
-                json::Object{{"runs", runs.size()}});
+    const BackfilledSchedule data{view(tx, get(tx, schedule.id.str())), std::move(runs)};
+    auto done =
+        deed(call, 202, "schedule.backfill", schedule, json::to_value(data), json::Object{{"runs", data.runs.size()}});
+    done.answer.headers.set("Location", "/v1/workflows/runs?resourceType=schedule&resourceId=" + schedule.id.str());
+    done.answer.headers.set("Retry-After", "1");
+    return done;
   });
   if (!committed.replayed)
     for (auto& run : started) call.hub.engine.launch(std::move(run));
@@ -312,15 +373,70 @@ Answer backfill(Call& call) {
 
 void add_schedule_routes(Router& router) {
   const std::string base = "/v1/schedules";
-  router.add(net::Method::get, base, Permission::admin, list_all);
-  router.add(net::Method::post, base, Permission::admin, create);
-  router.add(net::Method::get, base + "/:id", Permission::admin, show);
-  router.add(net::Method::patch, base + "/:id", Permission::admin, patch);
-  router.add(net::Method::del, base + "/:id", Permission::admin, remove);
-  router.add(net::Method::post, base + "/:id/pause", Permission::admin, pause);
-  router.add(net::Method::post, base + "/:id/resume", Permission::admin, resume);
-  router.add(net::Method::post, base + "/:id/trigger", Permission::admin, trigger);
-  router.add(net::Method::post, base + "/:id/backfill", Permission::admin, backfill);
+  router.add(net::Method::get, base, Permission::admin, list_all,
+             {.id = "listSchedules",
+              .tag = "Schedules",
+              .summary = "All schedules, by name",
+              .query = query_of<ListSchedules>(),
+              .answer = page_of<ScheduleView>()});
+  router.add(net::Method::post, base, Permission::admin, create,
+             {.id = "createSchedule",
+              .tag = "Schedules",
+              .summary = "Makes a schedule",
+              .body = body_of<CreateSchedule>(),
+              .answer = one<ScheduleView>(201),
+              .etag = true});
+  router.add(net::Method::get, base + "/:id", Permission::admin, show,
+             {.id = "getSchedule",
+              .tag = "Schedules",
+              .summary = "One schedule, with its next five times and what came of the last twenty",
+              .answer = one<ScheduleView>(),
+              .etag = true});
+  router.add(
+      net::Method::patch, base + "/:id", Permission::admin, patch,
+      {.id = "changeSchedule",
+       .tag = "Schedules",
+       .summary = "Changes what the body names",
+       .description = "RFC 7396: null takes an optional field away. What the hub declares itself is not changed.",
+       .body = body_of<ChangeSchedule>(),
+       .answer = one<ScheduleView>(),
+       .etag = true,
+       .if_match = true});
+  router.add(net::Method::del, base + "/:id", Permission::admin, remove,
+             {.id = "deleteSchedule",
+              .tag = "Schedules",
+              .summary = "Takes a schedule away; its runs stay",
+              .answer = one<DeletedSchedule>(),
+              .if_match = true});
+  router.add(net::Method::post, base + "/:id/pause", Permission::admin, pause,
+             {.id = "pauseSchedule",
+              .tag = "Schedules",
+              .summary = "Nothing comes, and nothing is missed, until it is resumed",
+              .body = optional_body_of<PauseSchedule>(),
+              .answer = one<ScheduleView>(),
+              .etag = true,
+              .if_match = true});
+  router.add(net::Method::post, base + "/:id/resume", Permission::admin, resume,
+             {.id = "resumeSchedule",
+              .tag = "Schedules",
+              .summary = "Goes on with the next time from now",
+              .body = optional_body_of<NoBody>(),
+              .answer = one<ScheduleView>(),
+              .etag = true,
+              .if_match = true});
+  router.add(net::Method::post, base + "/:id/trigger", Permission::admin, trigger,
+             {.id = "triggerSchedule",
+              .tag = "Schedules",
+              .summary = "Starts a run now, also of a paused schedule",
+              .body = optional_body_of<TriggerSchedule>(),
+              .answer = one<TriggeredSchedule>(202),
+              .prefer_wait = true});
+  router.add(net::Method::post, base + "/:id/backfill", Permission::admin, backfill,
+             {.id = "backfillSchedule",
+              .tag = "Schedules",
+              .summary = "Starts runs for the past times of a range that had none, at most 100, all at once",
+              .body = body_of<BackfillSchedule>(),
+              .answer = one<BackfilledSchedule>(202)});
 }
 
 }  // namespace slipway::api

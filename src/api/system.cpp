@@ -1,5 +1,6 @@
 // What operators and their tools ask: health, metrics, which providers there are.
 
+#include "api/query.h"
 #include "api/routes.h"
 
 namespace slipway::api {
@@ -14,12 +15,18 @@ struct ProviderView {
 };
 SLIPWAY_JSON_SNAKE(ProviderView, name, zones, machine_types)
 
+struct HealthView {
+  std::string status;
+  std::string version;
+};
+SLIPWAY_JSON_SNAKE(HealthView, status, version)
+
 // Healthy: reads are answered and writes are not known to fail.
 Answer health(Call& call) {
   co_await read(call.hub, [](store::Transaction& tx) { tx.query("SELECT 1"); });
   if (!call.hub.database.statistics().healthy)
     throw base::Error(base::ErrorClass::transient, "STORE_UNAVAILABLE", "the store cannot be written");
-  co_return call.success(200, json::Object{{"status", "ok"}, {"version", call.hub.version}});
+  co_return call.success(200, json::to_value(HealthView{"ok", call.hub.version}));
 }
 
 Answer metrics(Call& call) {
@@ -37,7 +44,7 @@ Answer open_metrics(Call& call) {
 }
 
 Answer list_providers(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   json::Array items;
   for (const auto& [name, provider] : call.hub.workflows.providers.all())
     items.push_back(json::to_value(ProviderView{name, {provider->default_zone()}, provider->machine_types()}));
@@ -48,9 +55,23 @@ Answer list_providers(Call& call) {
 }  // namespace
 
 void add_system_routes(Router& router) {
-  router.add(net::Method::get, "/health", Permission::open, health);
-  router.add(net::Method::get, "/metrics", Permission::open, open_metrics);
-  router.add(net::Method::get, "/v1/providers", Permission::member, list_providers);
+  router.add(net::Method::get, "/health", Permission::open, health,
+             {.id = "getHealth",
+              .tag = "System",
+              .summary = "Whether this replica serves: its store can be read and written",
+              .answer = one<HealthView>()});
+  router.add(net::Method::get, "/metrics", Permission::open, open_metrics,
+             {.id = "getPrometheusMetrics",
+              .tag = "System",
+              .summary = "Metrics of this replica, as Prometheus reads them",
+              .description = "Needs a key, unless the operator opened it.",
+              .answer = answer_of(AnswerShape::text),
+              .errors = {401}});
+  router.add(net::Method::get, "/v1/providers", Permission::member, list_providers,
+             {.id = "listProviders",
+              .tag = "System",
+              .summary = "Where machines can be made, and of which types",
+              .answer = page_of<ProviderView>()});
 }
 
 }  // namespace slipway::api

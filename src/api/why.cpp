@@ -1,5 +1,6 @@
 // GET /v1/why/:id: why something is in the state it is in, and what will happen next and when.
 
+#include "api/query.h"
 #include "api/routes.h"
 #include "api/run_view.h"
 #include "api/workspace_status.h"
@@ -12,20 +13,26 @@ namespace {
 using durable::StepStatus;
 namespace journal = durable::journal;
 
-struct Next {
+struct WhyNext {
   std::string what;
   std::optional<base::Instant> at;
 };
-SLIPWAY_JSON_SNAKE(Next, what, at)
+SLIPWAY_JSON_SNAKE(WhyNext, what, at)
 
 struct Why {
   std::string id;
   std::string kind;
   std::string state;
   std::vector<std::string> because;
-  std::vector<Next> next;
+  std::vector<WhyNext> next;
 };
 SLIPWAY_JSON_SNAKE(Why, id, kind, state, because, next)
+inline const json::Rules& json_rules(const Why*) {
+  static const json::Rules rules{{.member = "kind", .description = "workspace or run"},
+                                 {.member = "because", .description = "Reasons, in words"},
+                                 {.member = "next", .description = "What happens next, and when, where that is known"}};
+  return rules;
+}
 
 std::string in_words(const std::optional<durable::Failure>& failure) {
   return failure ? failure->code + ": " + failure->message : "no reason was recorded";
@@ -102,7 +109,7 @@ void explain_run(Why& why, const journal::Row& row, const durable::RunState& sta
 }
 
 net::Awaitable<std::optional<net::Response>> explain(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const std::string& id = call.parameters.at(0);
   Why why{.id = id, .kind = {}, .state = {}, .because = {}, .next = {}};
   std::optional<fleet::Workspace> workspace;
@@ -150,6 +157,12 @@ net::Awaitable<std::optional<net::Response>> explain(Call& call) {
 
 }  // namespace
 
-void add_why_routes(Router& router) { router.add(net::Method::get, "/v1/why/:id", Permission::member, explain); }
+void add_why_routes(Router& router) {
+  router.add(net::Method::get, "/v1/why/:id", Permission::member, explain,
+             {.id = "explain",
+              .tag = "System",
+              .summary = "Why a workspace or run is in the state it is in, and what happens next",
+              .answer = one<Why>()});
+}
 
 }  // namespace slipway::api

@@ -1,8 +1,9 @@
 #include "api/routes.h"
 
-#include <charconv>
-
+#include "api/cursor.h"
 #include "api/launch.h"
+#include "api/query.h"
+#include "api/run_view.h"
 #include "api/workspace_status.h"
 #include "durable/journal.h"
 #include "fleet/workspace.h"
@@ -21,16 +22,52 @@ using fleet::WorkspaceStatus;
 using workflows::WorkspaceRequest;
 using Answer = net::Awaitable<std::optional<net::Response>>;
 
+constexpr std::size_t kTextMax = 255;                // of each free text of a request, in characters
+constexpr std::size_t kEnvironmentMax = 100;         // variables
+constexpr std::size_t kEnvironmentBytes = 64 << 10;  // together: what a process start can carry with ease
+
+struct CreateMetadata {
+  std::optional<std::string> repo;
+  std::optional<std::string> branch;
+  std::optional<std::string> device_id;
+};
+SLIPWAY_JSON_SNAKE(CreateMetadata, repo, branch, device_id)
+inline const json::Rules& json_rules(const CreateMetadata*) {
+  static const json::Rules rules{{.member = "repo", .max_length = kTextMax},
+                                 {.member = "branch", .max_length = kTextMax},
+                                 {.member = "device_id", .max_length = kTextMax}};
+  return rules;
+}
+
 struct CreateWorkspace {
   std::string name;
   std::optional<std::string> provider;
   std::optional<std::string> zone;
   std::optional<std::string> machine_type;
   std::optional<std::string> image_tag;
-  std::optional<fleet::Metadata> metadata;
+  std::optional<CreateMetadata> metadata;
   std::optional<std::map<std::string, std::string>> environment;
 };
 SLIPWAY_JSON_SNAKE(CreateWorkspace, name, provider, zone, machine_type, image_tag, metadata, environment)
+inline const json::Rules& json_rules(const CreateWorkspace*) {
+  static const json::Rules rules{
+      {.member = "name",
+       .description = "A label of lower-case letters, digits and '-', unique among the owner's workspaces",
+       .min_length = 1,
+       .max_length = fleet::kNameMax,
+       .pattern = "^[a-z]([a-z0-9-]*[a-z0-9])?$",
+       .example = R"("hello")"},
+      {.member = "provider", .description = "One of GET /v1/providers; the hub's first, if not given"},
+      {.member = "zone", .description = "One of the provider's", .max_length = kTextMax},
+      {.member = "machine_type", .description = "One of the provider's; its smallest, if not given"},
+      {.member = "image_tag", .max_length = kTextMax},
+      {.member = "metadata", .description = "What it is for"},
+      {.member = "environment",
+       .description = "Variables of the user's processes: names of letters, digits and '_', together at most 64 KiB. "
+                      "Never shown again",
+       .max_items = kEnvironmentMax}};
+  return rules;
+}
 
 enum class StopMode { stop, suspend };
 BOOST_DESCRIBE_ENUM(StopMode, stop, suspend)
@@ -38,12 +75,33 @@ struct StopWorkspace {
   std::optional<StopMode> mode;
 };
 SLIPWAY_JSON_SNAKE(StopWorkspace, mode)
-struct Nothing {};
-SLIPWAY_JSON_SNAKE(Nothing)
+inline const json::Rules& json_rules(const StopWorkspace*) {
+  static const json::Rules rules{
+      {.member = "mode",
+       .description = "stop frees all but the home, suspend keeps the memory too; stop, if not given"}};
+  return rules;
+}
 
-constexpr std::size_t kTextMax = 255;                // of each free text of a request
-constexpr std::size_t kEnvironmentMax = 100;         // variables
-constexpr std::size_t kEnvironmentBytes = 64 << 10;  // together: what a process start can carry with ease
+enum class Owner { me, all };
+BOOST_DESCRIBE_ENUM(Owner, me, all)
+struct ListWorkspaces {
+  std::int64_t limit = 50;
+  std::optional<std::int64_t> page;
+  std::optional<std::string> cursor;
+  std::optional<std::string> name;
+  std::optional<WorkspaceStatus> status;
+  Owner owner = Owner::me;
+};
+SLIPWAY_JSON_SNAKE(ListWorkspaces, limit, page, cursor, name, status, owner)
+inline const json::Rules& json_rules(const ListWorkspaces*) {
+  static const json::Rules rules{kLimitRule,
+                                 kPageRule,
+                                 kCursorRule,
+                                 {.member = "name", .description = "Of exactly this name"},
+                                 {.member = "status", .description = "In this state"},
+                                 {.member = "owner", .description = "all: everyone's, for admins"}};
+  return rules;
+}
 
 WorkspaceId read_id(const Call& call) {
   const auto& text = call.parameters.at(0);
@@ -66,23 +124,9 @@ void check_if_match(const Call& call, const Workspace& workspace) {
                       "the workspace has changed since; its ETag is now " + etag(workspace));
 }
 
-void check_text(std::string_view field, const std::optional<std::string>& text) {
-  if (text && text->size() > kTextMax)
-    throw base::validation_error(field, "is longer than " + std::to_string(kTextMax) + " bytes");
-}
-
 void check(const CreateWorkspace& request) {
   fleet::validate_name("name", request.name);
-  check_text("zone", request.zone);
-  check_text("image_tag", request.image_tag);
-  if (request.metadata) {
-    check_text("metadata/repo", request.metadata->repo);
-    check_text("metadata/branch", request.metadata->branch);
-    check_text("metadata/device_id", request.metadata->device_id);
-  }
   if (!request.environment) return;
-  if (request.environment->size() > kEnvironmentMax)
-    throw base::validation_error("environment", "has more than " + std::to_string(kEnvironmentMax) + " variables");
   std::size_t bytes = 0;
   for (const auto& [name, value] : *request.environment) {
     bytes += name.size() + value.size();
@@ -92,8 +136,6 @@ void check(const CreateWorkspace& request) {
     if (!valid)
       throw base::validation_error("environment/" + name,
                                    "is no variable name: letters, digits and '_', no digit first");
-    if (value.find('\0') != std::string::npos)
-      throw base::validation_error("environment/" + name, "must not contain a zero byte");
   }
   if (bytes > kEnvironmentBytes)
     throw base::validation_error("environment", "is larger than " + std::to_string(kEnvironmentBytes) + " bytes");
@@ -116,12 +158,14 @@ Workspace make_workspace(Call& call, const CreateWorkspace& request) {
                       .machine_type = request.machine_type.value_or(types.empty() ? "" : types.front().name),
                       .status = WorkspaceStatus::PROVISIONING,
                       .last_connected_at = {},
-                      .metadata = request.metadata.value_or(fleet::Metadata{}),
+                      .metadata = {},
                       .created_at = now,
                       .updated_at = now,
                       .run_id = {},
                       .error = {},
                       .last_activity = {}};
+  if (request.metadata)
+    workspace.metadata = {request.metadata->repo, request.metadata->branch, request.metadata->device_id};
   providers::MachineSpec spec{.name = workspace.instance_name,
                               .machine_type = workspace.machine_type,
                               .image_tag = workspace.image_tag,
@@ -149,10 +193,21 @@ durable::RunRecord make_run(Call& call, std::string_view type, const Workspace& 
        .ticket = durable::Ticket{.queue = std::string(kQueue), .key = workspace.owner_id.str()}});
 }
 
+// ---- answers
+
+// For the document: launch.h makes it.
+struct AcceptedWorkspace {
+  Workspace workspace;
+  RunView run;
+  std::string status_url;
+  std::optional<base::Duration> estimated_duration_ms;
+};
+SLIPWAY_JSON_CAMEL(AcceptedWorkspace, workspace, run, status_url, estimated_duration_ms)
+
 // ---- routes
 
 Answer create(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto request = parse_body<CreateWorkspace>(call);
   check(request);
   Workspace workspace = make_workspace(call, request);
@@ -227,8 +282,8 @@ Answer change(Call& call, std::string_view type, WorkspaceRequest request, Check
 }
 
 Answer start(Call& call) {
-  expect_query(call, {});
-  parse_body<Nothing>(call);
+  parse_query<NoQuery>(call);
+  parse_body<NoBody>(call);
   const auto id = read_id(call);
   // What is there counts, not what is recorded: a machine that died may be started although it is called READY.
   const bool reachable = call.hub.agents.connected(id);
@@ -238,7 +293,7 @@ Answer start(Call& call) {
 }
 
 Answer stop(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto mode = parse_body<StopWorkspace>(call).mode;
   WorkspaceRequest request;
   request.mode = mode == StopMode::suspend ? "suspend" : "stop";
@@ -252,7 +307,7 @@ Answer stop(Call& call) {
 // Legal in every state: what is at work is cut short by the run, and waited for. A delete that is already at work is
 // the answer to another.
 Answer remove(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto id = read_id(call);
   auto run = make_change(call, workflows::WorkspaceDelete::kType, {}, id);
   bool joined = false;
@@ -276,7 +331,7 @@ Answer remove(Call& call) {
 }
 
 Answer get(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto id = read_id(call);
   std::optional<Workspace> workspace;
   co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
@@ -290,25 +345,17 @@ Answer get(Call& call) {
 }
 
 Answer list_all(Call& call) {
-  expect_query(call, {"limit", "page", "cursor", "name", "status", "owner"});
-  const auto paging = read_paging(call);
-  fleet::WorkspaceFilter filter{.name = call.request.query_value("name"),
-                                .status = {},
-                                .after = paging.cursor,
-                                .offset = paging.offset(),
-                                .limit = paging.limit + 1};
-  if (!paging.cursor.empty() && !base::is_uuid(paging.cursor))
-    throw base::validation_error("cursor", "is none of ours");
-  if (const auto status = call.request.query_value("status"))
-    filter.status = json::from_value<WorkspaceStatus>(json::Value(std::string_view(*status)), json::Mode::strict,
-                                                      json::Path{&json::kRoot, "status"});
+  const auto query = parse_query<ListWorkspaces>(call);
+  const auto paging = paging_of(query);
+  const std::string after = read_cursor(call, paging.cursor);
+  if (!after.empty() && !base::is_uuid(after)) throw base::validation_error("cursor", "is none of ours");
+  const fleet::WorkspaceFilter filter{
+      .name = query.name, .status = query.status, .after = after, .offset = paging.offset(), .limit = paging.limit + 1};
   auto scope = fleet::Scope::owner(call.caller->user);
-  if (const auto owner = call.request.query_value("owner")) {
-    if (*owner != "all" && *owner != "me")
-      throw base::validation_error("owner", "must be 'me' or 'all'", json::Array{"me", "all"});
-    if (*owner == "all" && !call.caller->is_admin())
+  if (query.owner == Owner::all) {
+    if (!call.caller->is_admin())
       throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin sees everyone's workspaces");
-    if (*owner == "all") scope = fleet::Scope::everything("an admin asked for all");
+    scope = fleet::Scope::everything("an admin asked for all");
   }
   std::vector<Workspace> found;
   Page page{.page = paging.page, .page_size = paging.limit};
@@ -319,7 +366,7 @@ Answer list_all(Call& call) {
   page.has_more = std::int64_t(found.size()) > paging.limit;
   if (page.has_more) {
     found.pop_back();
-    page.next_cursor = found.back().id.str();
+    page.next_cursor = make_cursor(call, found.back().id.str());
   }
   json::Array items;
   for (const auto& workspace : found) items.push_back(json::to_value(workspace));
@@ -327,25 +374,74 @@ Answer list_all(Call& call) {
 }
 
 Answer status(Call& call) {
-  expect_query(call, {});
+  parse_query<NoQuery>(call);
   const auto id = read_id(call);
   std::optional<Workspace> workspace;
   co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
   co_return call.success(200, json::to_value(co_await look_at(call.hub, *workspace)));
 }
 
+// Every route is there under /workspaces, too: the spelling from before there were versions.
+void add_with_alias(Router& router, net::Method method, const std::string& pattern, const RouteHandler& handler,
+                    Operation operation) {
+  router.add(method, pattern, Permission::member, handler, operation);
+  operation.hidden = true;
+  router.add(method, pattern.substr(std::string_view("/v1").size()), Permission::member, handler, std::move(operation));
+}
+
 }  // namespace
 
 void add_workspace_routes(Router& router) {
-  for (const std::string base : {"/v1/workspaces", "/workspaces"}) {
-    router.add(net::Method::get, base, Permission::member, list_all);
-    router.add(net::Method::post, base, Permission::member, create);
-    router.add(net::Method::get, base + "/:id", Permission::member, get);
-    router.add(net::Method::del, base + "/:id", Permission::member, remove);
-    router.add(net::Method::post, base + "/:id/start", Permission::member, start);
-    router.add(net::Method::post, base + "/:id/stop", Permission::member, stop);
-    router.add(net::Method::get, base + "/:id/status", Permission::member, status);
-  }
+  add_with_alias(router, net::Method::get, "/v1/workspaces", list_all,
+                 {.id = "listWorkspaces",
+                  .tag = "Workspaces",
+                  .summary = "The caller's workspaces, oldest first",
+                  .query = query_of<ListWorkspaces>(),
+                  .answer = page_of<Workspace>(),
+                  .errors = {403}});
+  add_with_alias(router, net::Method::post, "/v1/workspaces", create,
+                 {.id = "createWorkspace",
+                  .tag = "Workspaces",
+                  .summary = "Makes a workspace: a machine, a home that outlives it, a way in",
+                  .body = body_of<CreateWorkspace>(),
+                  .answer = one<AcceptedWorkspace>(202),
+                  .prefer_wait = true,
+                  .errors = {403}});
+  add_with_alias(router, net::Method::get, "/v1/workspaces/:id", get,
+                 {.id = "getWorkspace",
+                  .tag = "Workspaces",
+                  .summary = "One workspace, as it is recorded",
+                  .answer = one<Workspace>(),
+                  .etag = true});
+  add_with_alias(router, net::Method::del, "/v1/workspaces/:id", remove,
+                 {.id = "deleteWorkspace",
+                  .tag = "Workspaces",
+                  .summary = "Destroys the machine, its home and its record",
+                  .description = "Allowed in every state: a run that is at work on the workspace is cut short first.",
+                  .answer = one<AcceptedWorkspace>(202),
+                  .if_match = true,
+                  .prefer_wait = true});
+  add_with_alias(router, net::Method::post, "/v1/workspaces/:id/start", start,
+                 {.id = "startWorkspace",
+                  .tag = "Workspaces",
+                  .summary = "Starts or resumes the machine",
+                  .body = optional_body_of<NoBody>(),
+                  .answer = one<AcceptedWorkspace>(202),
+                  .if_match = true,
+                  .prefer_wait = true});
+  add_with_alias(router, net::Method::post, "/v1/workspaces/:id/stop", stop,
+                 {.id = "stopWorkspace",
+                  .tag = "Workspaces",
+                  .summary = "Stops or suspends the machine",
+                  .body = optional_body_of<StopWorkspace>(),
+                  .answer = one<AcceptedWorkspace>(202),
+                  .if_match = true,
+                  .prefer_wait = true});
+  add_with_alias(router, net::Method::get, "/v1/workspaces/:id/status", status,
+                 {.id = "getWorkspaceStatus",
+                  .tag = "Workspaces",
+                  .summary = "What the store says and what the backend says, now, side by side",
+                  .answer = one<WorkspaceStatusView>()});
 }
 
 }  // namespace slipway::api

@@ -62,11 +62,14 @@ std::optional<ApiKey> find_key(store::Transaction& tx, const base::KeyId& id) {
   return to_key(rows.front());
 }
 
-std::vector<ApiKey> list_keys(store::Transaction& tx) {
+std::vector<ApiKey> list_keys(store::Transaction& tx, const std::string& after, std::int64_t limit) {
   std::vector<ApiKey> keys;
-  for (const auto& row : tx.query(KEY_COLUMNS "ORDER BY k.id")) keys.push_back(to_key(row));
+  for (const auto& row : tx.query(KEY_COLUMNS "WHERE k.id > $1 ORDER BY k.id LIMIT $2", {after, limit}))
+    keys.push_back(to_key(row));
   return keys;
 }
+
+std::int64_t count_keys(store::Transaction& tx) { return tx.query("SELECT COUNT(*) FROM api_keys").front().integer(0); }
 
 bool remove_key(store::Transaction& tx, const base::KeyId& id) {
   return tx.execute("DELETE FROM api_keys WHERE id = $1", {id.str()}) > 0;

@@ -46,7 +46,9 @@ std::optional<User> find_admin(store::Transaction& tx, const std::string& name);
 void insert_key(store::Transaction& tx, const ApiKey& key, const std::string& hash);
 std::optional<ApiKey> find_key_by_hash(store::Transaction& tx, const std::string& hash);
 std::optional<ApiKey> find_key(store::Transaction& tx, const base::KeyId& id);
-std::vector<ApiKey> list_keys(store::Transaction& tx);
+// By age, those after `after` (a key's id, or empty), at most `limit`.
+std::vector<ApiKey> list_keys(store::Transaction& tx, const std::string& after, std::int64_t limit);
+std::int64_t count_keys(store::Transaction& tx);
 // Whether there was one.
 bool remove_key(store::Transaction& tx, const base::KeyId& id);
 

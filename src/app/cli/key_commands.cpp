@@ -42,14 +42,14 @@ void add_create(CLI::App& group, Invocation& invocation) {
 void add_list(CLI::App& group, Invocation& invocation) {
   CLI::App& command = add_command(
       group, invocation, "list", "List keys (never the keys themselves)", "  slipway key list", [&invocation] {
-        const json::Value keys = invocation.hub().get("/v1/api-keys");  // few: the API gives them in one page
+        const json::Array keys = invocation.hub().list("/v1/api-keys");
         if (invocation.wants_json()) {
           invocation.print_json(keys);
           return kOk;
         }
         const base::Instant now = invocation.world.clock.now();
         Table table({"ID", "NAME", "USER", "ROLE", "AGE", "LAST USED"});
-        for (const json::Value& value : keys.as_array()) {
+        for (const json::Value& value : keys) {
           const auto key = read_view<KeyView>(value);
           table.add({printable(key.id), printable(key.name), printable(key.user_id.value_or("")),
                      printable(key.role.value_or("")), key.created_at ? age(*key.created_at, now) : "",
