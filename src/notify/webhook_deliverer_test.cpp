@@ -1,0 +1,511 @@
+// Deliveries from the feed to the receiver, on both databases, with a clock of the test's own (WF-12, WF-45).
+
+#include "notify/webhook_deliverer.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "base/executor.h"
+#include "fleet/change_feed.h"
+#include "fleet/identity.h"
+#include "net/testing/loop.h"
+#include "notify/webhook_fan_out.h"
+#include "notify/webhook_message.h"
+#include "store/testing/postgres_cluster.h"
+#include "store/testing/temporary_database.h"
+
+namespace slipway::notify {
+namespace {
+
+using namespace std::chrono_literals;
+using fleet::Delivery;
+using fleet::DeliveryStatus;
+using fleet::Scope;
+using fleet::Webhook;
+using fleet::WebhookStatus;
+using store::Dialect;
+using store::Transaction;
+
+const base::Instant kStart = base::from_unix_ms(1'700'000'000'000);
+const base::UserId kAlice{"usr_alice"}, kBob{"usr_bob"}, kAdmin{"usr_admin"};
+
+class SetClock final : public base::Clock {
+ public:
+  base::Instant now() const override { return base::from_unix_ms(ms_.load()); }
+  void advance(base::Duration by) { ms_ += by.count(); }
+
+ private:
+  std::atomic<std::int64_t> ms_{base::to_unix_ms(kStart)};
+};
+
+// What receivers get, and what they answer. Thread-safe.
+class Receiver {
+ public:
+  struct Got {
+    std::string id, url, body, signature;
+  };
+  std::function<net::ClientOutcome(const Got&)> answer = [](const Got&) { return net::ClientResponse{.status = 204}; };
+  bool holds = false;  // answers wait for `let_go`
+
+  Send send() {
+    return [this](net::ClientRequest request, net::HttpClient::Callback callback) {
+      const Got got{std::string(*request.headers.get("webhook-id")), request.url, request.body,
+                    std::string(*request.headers.get("webhook-signature"))};
+      const std::lock_guard lock(mutex_);
+      got_.push_back(got);
+      if (holds) {
+        held_.push_back([answer = answer(got), callback = std::move(callback)]() mutable { callback(answer); });
+      } else {
+        callback(answer(got));
+      }
+    };
+  }
+  void let_go() {
+    std::vector<base::Task> held;
+    {
+      const std::lock_guard lock(mutex_);
+      held.swap(held_);
+    }
+    for (auto& task : held) task();
+  }
+  std::vector<Got> got() {
+    const std::lock_guard lock(mutex_);
+    return got_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<Got> got_;
+  std::vector<base::Task> held_;
+};
+
+net::ClientOutcome status(int code) { return net::ClientResponse{.status = code}; }
+
+// One hub's part: a loop with a deliverer on it.
+struct Replica {
+  Replica(store::Database& database, const fleet::Sealer& sealer, const base::Clock& clock, Receiver& receiver,
+          DelivererOptions options = {})
+      : ids(clock, random),
+        deliverer(loop.io(), database, sealer, clock, random, ids, metrics, log, receiver.send(), options),
+        tasks(loop.io(), [](std::exception_ptr) { ADD_FAILURE() << "the deliverer ended by itself"; }) {
+    loop.call([this] { tasks.spawn(deliverer.run()); });
+  }
+  ~Replica() {
+    loop.call([this] { deliverer.stop(); });
+    loop.await(tasks.join());
+    loop.stop();
+  }
+  void wake() {
+    loop.call([this] { deliverer.wake(); });
+  }
+
+  base::SystemRandom random;
+  base::IdGenerator ids;
+  observe::Registry metrics;
+  observe::Logger log = observe::silent_logger();
+  net::testing::LoopThread loop;
+  WebhookDeliverer deliverer;
+  net::TaskGroup tasks;
+};
+
+class Webhooks : public ::testing::TestWithParam<Dialect> {
+ protected:
+  Webhooks()
+      : url_(GetParam() == Dialect::sqlite ? (folder_.path() / "slipway.db").string()
+                                           : store::testing::PostgresCluster::shared().create_database()),
+        database_(store::open(url_)) {
+    write([](Transaction& tx) {
+      fleet::insert_user(tx, {kAlice, "alice", fleet::Role::member, kStart});
+      fleet::insert_user(tx, {kBob, "bob", fleet::Role::member, kStart});
+      fleet::insert_user(tx, {kAdmin, "admin", fleet::Role::admin, kStart});
+    });
+  }
+
+  void write(store::Work work) { database_->write_and_wait(std::move(work)); }
+  template <class F>
+  auto read(F query) {
+    decltype(query(std::declval<Transaction&>())) result;
+    database_->read_and_wait([&](Transaction& tx) { result = query(tx); });
+    return result;
+  }
+
+  Webhook add(fleet::WebhookDefinition definition = {}, base::UserId owner = kAlice) {
+    if (definition.url.empty()) definition.url = "https://example.com/hook";
+    if (definition.event_types.empty()) definition.event_types = {"*"};
+    Webhook webhook{.id = ids_.make<base::WebhookId>(),
+                    .owner_id = std::move(owner),
+                    .definition = std::move(definition),
+                    .created_at = clock_.now(),
+                    .updated_at = clock_.now()};
+    const auto sealed = sealer_.seal(make_webhook_secret());
+    write([&](Transaction& tx) {
+      fleet::lock_webhooks(tx);
+      fleet::insert_webhook(tx, webhook, sealed);
+    });
+    return webhook;
+  }
+
+  void tell(const std::string& resource, base::UserId owner = kAlice, int count = 1) {
+    write([&](Transaction& tx) {
+      for (int i = 0; i < count; ++i)
+        fleet::record_change(tx, owner, "workspace.updated", resource, clock_.now(), json::Object{{"i", i}});
+    });
+  }
+
+  std::vector<Delivery> deliveries(const Webhook& webhook, std::optional<DeliveryStatus> status = {}) {
+    return read([&](Transaction& tx) {
+      return fleet::list_deliveries(tx, webhook.id,
+                                    {.status = status, .event_type = {}, .since = {}, .before = "", .limit = 100'000});
+    });
+  }
+  std::size_t count(const Webhook& webhook, DeliveryStatus status) {
+    return read([&](Transaction& tx) {
+      return std::size_t(tx.query("SELECT COUNT(*) FROM webhook_deliveries WHERE endpoint_id = $1 AND status = $2",
+                                  {webhook.id.str(), boost::describe::enum_to_string(status, "")})
+                             .front()
+                             .integer(0));
+    });
+  }
+  Webhook stored(const Webhook& webhook) {
+    return read([&](Transaction& tx) { return fleet::find_webhook(tx, Scope::everything("test"), webhook.id); })
+        .value();
+  }
+
+  // Until it is so; gives up after a time that only a fault can take. Deliverers look by themselves each second.
+  template <class Condition>
+  void await(Condition condition) {
+    for (int i = 0; i < 12'000; ++i) {
+      if (condition()) return;
+      std::this_thread::sleep_for(5ms);
+    }
+    FAIL() << "waited in vain";
+  }
+  // Lets time pass to when the next attempt of any delivery is due.
+  void jump_to_next(const Webhook& webhook, Replica& replica) {
+    base::Instant next = base::Instant::max();
+    for (const auto& delivery : deliveries(webhook, DeliveryStatus::pending))
+      if (delivery.due_at) next = std::min(next, *delivery.due_at);
+    if (const auto hold = stored(webhook).health.hold_until) next = std::max(next, *hold);
+    ASSERT_NE(next, base::Instant::max());
+    if (next > clock_.now()) clock_.advance(next - clock_.now());
+    replica.wake();
+  }
+
+  SetClock clock_;
+  base::SystemRandom random_;
+  base::IdGenerator ids_{clock_, random_};
+  fleet::Sealer sealer_{base::Secret(std::string(32, 'k'))};
+  Receiver receiver_;
+  store::testing::TemporaryFolder folder_;
+  const std::string url_;
+  std::unique_ptr<store::Database> database_;
+};
+INSTANTIATE_TEST_SUITE_P(On, Webhooks, ::testing::Values(Dialect::sqlite, Dialect::postgres),
+                         [](const auto& info) { return info.param == Dialect::sqlite ? "Sqlite" : "Postgres"; });
+
+TEST_P(Webhooks, AChangeReachesEachEndpointThatWantsIt) {
+  const auto mine = add({.url = "https://a.example/"});
+  const auto everyones = add({.url = "https://b.example/", .scope = fleet::WebhookScope::all}, kAdmin);
+  const auto bobs = add({.url = "https://c.example/"}, kBob);
+  const auto other = add({.url = "https://d.example/", .event_types = {"run.*"}});
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1");
+  replica.wake();
+  await([&] { return count(mine, DeliveryStatus::delivered) + count(everyones, DeliveryStatus::delivered) == 2; });
+  EXPECT_TRUE(deliveries(bobs).empty());
+  EXPECT_TRUE(deliveries(other).empty());
+  const auto got = receiver_.got();
+  ASSERT_EQ(got.size(), 2u);
+  EXPECT_NE(got[0].id, got[1].id);
+  EXPECT_EQ(json::parse_value(got[0].body).at("type"), "workspace.updated");
+}
+
+TEST_P(Webhooks, ScopeAllEndsWithTheRight) {
+  const auto hook = add({.scope = fleet::WebhookScope::all}, kAdmin);
+  write([](Transaction& tx) { tx.execute("UPDATE users SET role = 'member' WHERE id = 'usr_admin'"); });
+  const auto mine = add({.url = "https://mine.example/"});
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1");
+  replica.wake();
+  await([&] { return count(mine, DeliveryStatus::delivered) == 1; });
+  EXPECT_TRUE(deliveries(hook).empty());
+}
+
+TEST_P(Webhooks, WhatWasBeforeTheEndpointIsNotTold) {
+  tell("before");
+  const auto hook = add();
+  tell("after");
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  await([&] { return count(hook, DeliveryStatus::delivered) == 1; });
+  EXPECT_EQ(deliveries(hook).at(0).resource, "workspace/after");
+}
+
+// WF-45: the whole schedule, with the same id in every attempt; then the endpoint is disabled and that is told
+TEST_P(Webhooks, ADayOfFailuresDisablesTheEndpointAndTellsTheOthers) {
+  const auto dead = add({.url = "https://dead.example/", .event_types = {"workspace.*"}});
+  const auto other = add({.url = "https://alive.example/", .event_types = {"webhook.disabled"}});
+  receiver_.answer = [](const auto& got) { return status(got.url.contains("dead") ? 500 : 204); };
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1");
+  replica.wake();
+  for (std::size_t attempt = 1; attempt <= 8; ++attempt) {
+    await([&] {
+      const auto all = deliveries(dead);
+      return all.size() == 1 && all[0].attempts == std::int64_t(attempt);
+    });
+    if (attempt < 8) jump_to_next(dead, replica);
+  }
+  EXPECT_LE(clock_.now() - kStart, 24h);
+  EXPECT_EQ(stored(dead).status, WebhookStatus::disabled);
+  EXPECT_NE(stored(dead).status_reason, "");
+  EXPECT_EQ(count(dead, DeliveryStatus::failed), 1u);
+  await([&] { return count(other, DeliveryStatus::delivered) == 1; });
+  std::set<std::string> ids;
+  for (const auto& got : receiver_.got())
+    if (got.url.contains("dead")) ids.insert(got.id);
+  EXPECT_EQ(ids.size(), 1u);
+  const auto attempts = read([&](Transaction& tx) { return fleet::delivery_attempts(tx, deliveries(dead).at(0).id); });
+  ASSERT_EQ(attempts.size(), 8u);
+  EXPECT_EQ(attempts[7].number, 8);
+  EXPECT_EQ(attempts[7].status, 500);
+}
+
+TEST_P(Webhooks, GoneDisablesAtOnceAndEndsWhatWaits) {
+  const auto hook = add({.ordered = true});
+  receiver_.answer = [](const auto&) { return status(410); };
+  tell("w1", kAlice, 5);
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  await([&] { return count(hook, DeliveryStatus::failed) == 5; });
+  EXPECT_EQ(stored(hook).status, WebhookStatus::disabled);
+  EXPECT_EQ(receiver_.got().size(), 1u);
+  tell("w1");  // nothing is kept for it
+  add({.url = "https://other.example/"});
+  tell("w2");
+  await([&] { return receiver_.got().size() == 2; });
+  EXPECT_EQ(deliveries(hook).size(), 5u);
+}
+
+TEST_P(Webhooks, AFailingDeliveryHoldsOnlyItsOwnResource) {
+  const auto hook = add({.ordered = true});
+  std::atomic<bool> broken = true;
+  receiver_.answer = [&](const auto& got) {
+    return status(broken && json::parse_value(got.body).at("data").at("i") == 1 ? 500 : 204);
+  };
+  tell("w1", kAlice, 4);
+  write([&](Transaction& tx) {
+    for (int i = 10; i < 14; ++i)
+      fleet::record_change(tx, kAlice, "workspace.updated", "w2", clock_.now(), json::Object{{"i", i}});
+  });
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  await([&] { return count(hook, DeliveryStatus::delivered) == 5; });  // all of w2, and the first of w1
+  broken = false;
+  jump_to_next(hook, replica);
+  await([&] { return count(hook, DeliveryStatus::delivered) == 8; });
+  std::vector<std::int64_t> first, second;
+  for (const auto& got : receiver_.got()) {
+    const auto i = json::parse_value(got.body).at("data").at("i").as_int64();
+    (i < 10 ? first : second).push_back(i);
+  }
+  EXPECT_EQ(first, (std::vector<std::int64_t>{0, 1, 1, 2, 3}));
+  EXPECT_EQ(second, (std::vector<std::int64_t>{10, 11, 12, 13}));
+}
+
+TEST_P(Webhooks, APausedEndpointKeepsWhatComes) {
+  auto hook = add();
+  const auto set = [&](WebhookStatus status) {
+    hook.status = status;
+    write([&](Transaction& tx) { fleet::update_webhook(tx, hook, clock_.now()); });
+  };
+  set(WebhookStatus::paused);
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1", kAlice, 3);
+  replica.wake();
+  await([&] { return count(hook, DeliveryStatus::pending) == 3; });
+  EXPECT_TRUE(receiver_.got().empty());
+  set(WebhookStatus::active);
+  replica.wake();
+  await([&] { return count(hook, DeliveryStatus::delivered) == 3; });
+}
+
+TEST_P(Webhooks, BothSecretsSignUntilTheOldOneEnds) {
+  const auto hook = add();
+  const auto fresh = make_webhook_secret();
+  write([&](Transaction& tx) { fleet::rotate_webhook_secret(tx, hook.id, sealer_.seal(fresh), clock_.now() + 1h); });
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1");
+  replica.wake();
+  await([&] { return count(hook, DeliveryStatus::delivered) == 1; });
+  clock_.advance(1h);
+  tell("w1");
+  replica.wake();
+  await([&] { return count(hook, DeliveryStatus::delivered) == 2; });
+  const auto got = receiver_.got();
+  EXPECT_EQ(std::ranges::count(got[0].signature, ' '), 1);
+  EXPECT_EQ(std::ranges::count(got[1].signature, ' '), 0);
+}
+
+// WF-15's promise for deliveries: what a dead process was sending is sent again, under the same id
+TEST_P(Webhooks, WhatADeadReplicaWasSendingIsSentAgain) {
+  const auto hook = add();
+  tell("w1");
+  std::string id;
+  write([&](Transaction& tx) {
+    fleet::lock_webhooks(tx);
+    fan_out(tx, ids_, clock_.now());
+    const auto claimed = fleet::claim_deliveries(tx, hook.id, 10, clock_.now(), clock_.now() + kClaimFor);
+    id = claimed.at(0).id.str();
+  });
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w2");
+  replica.wake();
+  await([&] { return count(hook, DeliveryStatus::delivered) == 1; });  // the other one: this one is claimed
+  EXPECT_NE(receiver_.got().at(0).id, id);
+  clock_.advance(kClaimFor + 1ms);
+  replica.wake();
+  await([&] { return count(hook, DeliveryStatus::delivered) == 2; });
+  EXPECT_EQ(receiver_.got().at(1).id, id);
+}
+
+TEST_P(Webhooks, ALateOutcomeOfALostClaimChangesNothing) {
+  const auto hook = add();
+  receiver_.holds = true;
+  receiver_.answer = [](const auto&) { return status(500); };
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1");
+  replica.wake();
+  await([&] { return receiver_.got().size() == 1; });
+  clock_.advance(kClaimFor + 1ms);
+  replica.wake();
+  await([&] { return receiver_.got().size() == 2; });  // claimed anew
+  receiver_.let_go();
+  await([&] { return deliveries(hook).at(0).attempts > 0; });
+  await([&] { return replica.loop.call([&] { return replica.deliverer.sending(); }) == 0; });
+  EXPECT_EQ(deliveries(hook).at(0).attempts, 1);
+}
+
+TEST_P(Webhooks, OneEndpointDoesNotTakeAllPlaces) {
+  const auto slow = add({.url = "https://slow.example/"});
+  receiver_.holds = true;
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1", kAlice, 100);
+  replica.wake();
+  await([&] { return receiver_.got().size() == std::size_t(kSendingToOneMax); });
+  add({.url = "https://quick.example/"});
+  tell("w2");
+  replica.wake();
+  await(
+      [&] { return std::ranges::any_of(receiver_.got(), [](const auto& got) { return got.url.contains("quick"); }); });
+  await([&] {
+    receiver_.let_go();
+    return count(slow, DeliveryStatus::delivered) == 101;
+  });
+}
+
+// 10,000 changes and two hubs: every one once, in order of its resource
+TEST_P(Webhooks, ManyChangesAreEachToldOnceByTwoReplicas) {
+  constexpr int kChanges = 10'000;
+  const auto hook = add();
+  const auto ordered = add({.url = "https://ordered.example/", .event_types = {"workspace.deleted"}, .ordered = true});
+  auto second_database = GetParam() == Dialect::postgres ? store::open(url_) : nullptr;
+  Replica first(*database_, sealer_, clock_, receiver_);
+  Replica second(second_database ? *second_database : *database_, sealer_, clock_, receiver_);
+  for (int batch = 0; batch < 10; ++batch)
+    write([&](Transaction& tx) {
+      for (int i = 0; i < kChanges / 10; ++i) {
+        const int n = batch * kChanges / 10 + i;
+        fleet::record_change(tx, kAlice, n % 20 == 0 ? "workspace.deleted" : "workspace.updated",
+                             "w" + std::to_string(n % 100), clock_.now(), json::Object{{"n", n}});
+      }
+    });
+  await([&] {
+    first.wake();
+    second.wake();
+    return receiver_.got().size() >= std::size_t(kChanges + kChanges / 20) &&
+           count(hook, DeliveryStatus::pending) + count(ordered, DeliveryStatus::pending) == 0;
+  });
+  std::set<std::string> ids;
+  std::map<std::int64_t, std::int64_t> last;
+  std::set<std::int64_t> told;
+  for (const auto& got : receiver_.got()) {
+    EXPECT_TRUE(ids.insert(got.id).second) << "sent twice";
+    const auto n = json::parse_value(got.body).at("data").at("n").as_int64();
+    if (!got.url.contains("ordered")) {
+      told.insert(n);
+      continue;
+    }
+    EXPECT_LT(last.try_emplace(n % 100, -1).first->second, n) << "out of order";
+    last[n % 100] = n;
+  }
+  EXPECT_EQ(told.size(), std::size_t(kChanges));
+  EXPECT_EQ(ids.size(), std::size_t(kChanges + kChanges / 20));
+}
+
+TEST_P(Webhooks, FailedDeliveriesCanBeRecovered) {
+  const auto hook = add({.ordered = true});
+  receiver_.answer = [](const auto&) { return status(410); };
+  tell("w1", kAlice, 3);
+  tell("w2", kAlice, 2);
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  await([&] { return count(hook, DeliveryStatus::failed) == 5; });
+  receiver_.answer = [](const auto&) { return status(200); };
+  const auto before = receiver_.got().size();
+  write([&](Transaction& tx) {
+    fleet::lock_webhooks(tx);
+    auto webhook = fleet::get_webhook(tx, Scope::everything("test"), hook.id);
+    webhook.status = WebhookStatus::active;
+    fleet::update_webhook(tx, webhook, clock_.now());
+    fleet::start_listening(tx, webhook);
+    EXPECT_EQ(fleet::recover_deliveries(tx, webhook, kStart, clock_.now()), 5);
+  });
+  replica.wake();
+  await([&] { return count(hook, DeliveryStatus::delivered) == 5; });
+  std::map<std::string, std::int64_t> last;
+  const auto got = receiver_.got();
+  for (std::size_t i = before; i < got.size(); ++i) {
+    const auto place =
+        read([&](Transaction& tx) { return fleet::find_delivery(tx, hook.id, base::DeliveryId(got[i].id)); }).value();
+    EXPECT_LT(last[place.resource], *place.place);
+    last[place.resource] = *place.place;
+  }
+  EXPECT_EQ(got.size() - before, 5u);
+}
+
+TEST_P(Webhooks, ARemovedEndpointIsGoneAtOnceAndItsDeliveriesSoon) {
+  const auto hook = add();
+  tell("w1", kAlice, 2'500);
+  write([&](Transaction& tx) {
+    fleet::lock_webhooks(tx);
+    while (fan_out(tx, ids_, clock_.now()) > 0) {
+    }
+    fleet::remove_webhook(tx, hook.id);
+  });
+  EXPECT_FALSE(read([&](Transaction& tx) { return fleet::find_webhook(tx, Scope::everything("test"), hook.id); }));
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  await([&] {
+    return read([](Transaction& tx) {
+             return tx.query("SELECT COUNT(*) FROM webhook_endpoints").front().integer(0);
+           }) == 0;
+  });
+  EXPECT_TRUE(deliveries(hook).empty());
+  EXPECT_TRUE(receiver_.got().empty());
+}
+
+TEST_P(Webhooks, ItIsKnownWhetherSomebodyWantsSteps) {
+  std::atomic<int> wanted = -1;
+  DelivererOptions options;
+  options.on_steps_wanted = [&](bool yes) { wanted = yes ? 1 : 0; };
+  Replica replica(*database_, sealer_, clock_, receiver_, options);
+  const auto hook = add({.event_types = {"run.*", "step.failed"}});
+  replica.wake();
+  await([&] { return wanted == 1; });
+  write([&](Transaction& tx) { fleet::remove_webhook(tx, hook.id); });
+  replica.wake();
+  await([&] { return wanted == 0; });
+}
+
+}  // namespace
+}  // namespace slipway::notify
