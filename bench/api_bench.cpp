@@ -16,6 +16,7 @@
 #include "app/first_key.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
+#include "fleet/run_changes.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
 #include "net/server.h"
@@ -53,6 +54,7 @@ struct Api {
     services.hub_urls["sandbox"] = "unix:/none";
     engine.add(durable::make_workflow<workflows::WorkspaceRequest, void>(
         std::make_shared<const workflows::WorkspaceCreate>(services)));
+    engine.set_witness(run_changes);
     engine.observe([this](const durable::RunRecord& run, const durable::RunState&, const std::vector<durable::Event>&) {
       run_bell.ring(run.id.str());
       changes.look();
@@ -71,6 +73,7 @@ struct Api {
   net::AsioLoop loop{io, clock};
   net::WorkerPool workers{4};
   net::TaskGroup tasks{io, [](std::exception_ptr) { std::terminate(); }};
+  fleet::RunChangeRecorder run_changes;
   api::Doorbell run_bell{io};
   api::ChangeStream changes{io, *database, log};
   durable::Engine engine{*database, loop, workers, clock, random, ids, {.lease = {.name = "bench", .sole = true}}};

@@ -4,13 +4,16 @@ namespace slipway::api {
 namespace {
 
 constexpr std::size_t kWaitingMax = 1'000;  // changes that one slow reader may have waiting
-constexpr std::int64_t kReadMax = 500;
+constexpr std::size_t kReadMax = 500;
 constexpr base::Duration kOwnLook = std::chrono::seconds(1);
+// Somebody is about to commit what is missing: first a look after this long, then less and less often.
+constexpr base::Duration kSoon = std::chrono::milliseconds(2);
+constexpr base::Duration kLessSoon = std::chrono::milliseconds(100);
 
 }  // namespace
 
 ChangeStream::ChangeStream(net::IoContext& io, store::Database& database, const observe::Logger& log)
-    : io_(io), database_(database), log_(log), looked_for_(io) {}
+    : io_(io), database_(database), log_(log), looked_for_(io), begun_(io) {}
 
 void ChangeStream::look() {
   news_expected_ = true;
@@ -20,6 +23,7 @@ void ChangeStream::look() {
 void ChangeStream::stop() {
   stopped_ = true;
   looked_for_.notify_all();
+  begun_.notify_all();
   for (const auto& weak : subscriptions_)
     if (const auto subscription = weak.lock()) subscription->arrived.notify_all();
 }
@@ -30,49 +34,53 @@ std::shared_ptr<ChangeStream::Subscription> ChangeStream::subscribe(const fleet:
   return subscription;
 }
 
+net::Awaitable<void> ChangeStream::wait_until_begun() {
+  while (!feed_.has_begun() && !stopped_) co_await begun_.wait();
+}
+
 net::Awaitable<void> ChangeStream::run() {
+  base::Duration pause = kSoon;
   while (!stopped_) {
     news_expected_ = false;
     bool failed = false;
+    std::size_t found = 0;
     try {
-      co_await read_news();
+      found = co_await read_news();
     } catch (const base::Error& error) {
       log_.warning("the feed of changes cannot be read", {{"error", error.what()}});
       failed = true;
     }
-    if (!news_expected_ || failed) co_await looked_for_.wait_for(kOwnLook);
+    if (found > 0) pause = kSoon;
+    if (!failed && feed_.is_waiting()) {
+      co_await net::sleep_for(std::exchange(pause, std::min(pause * 2, kLessSoon)));
+    } else if (found < kReadMax && (!news_expected_ || failed)) {
+      co_await looked_for_.wait_for(kOwnLook);
+    }
   }
 }
 
-net::Awaitable<void> ChangeStream::read_news() {
-  for (;;) {
-    std::vector<fleet::OwnedChange> news;
-    std::int64_t last = 0;
-    net::Completion done(io_);
-    std::exception_ptr failure;
-    database_.read(
-        [&](store::Transaction& tx) {
-          if (!positioned_) {
-            last = fleet::last_change(tx);
-          } else {
-            news = fleet::all_changes_after(tx, position_, kReadMax);
-          }
-        },
-        [&failure, done](std::exception_ptr outcome) mutable {
-          failure = outcome;
-          done.complete();
-        });
-    co_await done.wait();
-    if (failure) std::rethrow_exception(failure);
-    if (!std::exchange(positioned_, true)) position_ = last;
-    distribute(news);
-    if (std::int64_t(news.size()) < kReadMax) co_return;
-  }
+net::Awaitable<std::size_t> ChangeStream::read_news() {
+  const bool began_before = feed_.has_begun();
+  std::vector<fleet::OwnedChange> news;
+  std::exception_ptr failure;
+  net::Completion done(io_);
+  database_.read(
+      [&](store::Transaction& tx) {  // adds, should the read be tried again: the feed's reader goes on
+        for (auto& change : feed_.read(tx, std::int64_t(kReadMax))) news.push_back(std::move(change));
+      },
+      [&failure, done](std::exception_ptr outcome) mutable {
+        failure = outcome;
+        done.complete();
+      });
+  co_await done.wait();
+  distribute(news);
+  if (!began_before && feed_.has_begun()) begun_.notify_all();
+  if (failure) std::rethrow_exception(failure);
+  co_return news.size();
 }
 
 void ChangeStream::distribute(const std::vector<fleet::OwnedChange>& news) {
   for (const auto& [owner, change] : news) {
-    position_ = change.seq;
     const auto shared = std::make_shared<const fleet::Change>(change);
     std::erase_if(subscriptions_, [](const auto& weak) { return weak.expired(); });
     for (const auto& weak : subscriptions_) {

@@ -34,20 +34,24 @@ class ChangeStream {
   };
   // Gets every change after the stream's `position` of now.
   std::shared_ptr<Subscription> subscribe(const fleet::Scope& scope);
-  std::int64_t position() const { return position_; }
+  // Up to here the feed is settled (change_feed.h): other readers of it stop here. 0 before the stream has begun.
+  std::int64_t position() const { return feed_.settled(); }
+  bool has_begun() const { return feed_.has_begun(); }
+  // Until it has begun, which is a matter of milliseconds, or the stream is stopped.
+  net::Awaitable<void> wait_until_begun();
 
  private:
-  net::Awaitable<void> read_news();
+  net::Awaitable<std::size_t> read_news();
   void distribute(const std::vector<fleet::OwnedChange>& news);
 
   net::IoContext& io_;
   store::Database& database_;
   const observe::Logger& log_;
   net::Signal looked_for_;
+  fleet::FeedReader feed_;
+  net::Signal begun_;
   bool news_expected_ = true;
   bool stopped_ = false;
-  bool positioned_ = false;
-  std::int64_t position_ = 0;
   std::set<std::weak_ptr<Subscription>, std::owner_less<>> subscriptions_;
 };
 

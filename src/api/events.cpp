@@ -33,8 +33,9 @@ net::Awaitable<std::optional<std::int64_t>> catch_up(Call& call, net::Stream& st
                                                      std::int64_t after) {
   for (;;) {
     std::vector<fleet::Change> missed;
-    co_await read(call.hub,
-                  [&](store::Transaction& tx) { missed = fleet::changes_after(tx, scope, after, kReplayPage); });
+    co_await read(call.hub, [&](store::Transaction& tx) {
+      missed = fleet::changes_between(tx, scope, after, call.hub.changes.position(), kReplayPage);
+    });
     std::string text;
     for (const auto& change : missed) {
       after = change.seq;
@@ -49,6 +50,7 @@ net::Awaitable<std::optional<net::Response>> stream_changes(Call& call) {
   expect_query(call, {});
   const auto resume = read_last_event_id(call);
   const auto scope = call.caller->scope();
+  co_await call.hub.changes.wait_until_begun();
   const auto subscription = call.hub.changes.subscribe(scope);
   std::int64_t sent = call.hub.changes.position();
 

@@ -19,6 +19,7 @@
 #include "app/version.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
+#include "fleet/run_changes.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
 #include "net/server.h"
@@ -132,6 +133,7 @@ struct HubProcess::Impl {
   net::TaskGroup tasks{
       io, [this](std::exception_ptr failure) { log.error("a background task failed", base::as_error(failure)); }};
 
+  fleet::RunChangeRecorder run_changes;
   api::Doorbell run_bell{io};
   api::ChangeStream changes{io, *database, log};
   durable::Engine engine{*database, loop, workers, clock, random, ids, engine_options(*database, sealer)};
@@ -179,6 +181,7 @@ HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
   add_providers();
   add_workflows();
   add_schedules();
+  engine.set_witness(run_changes);
   engine.on_notice([this](const std::string& text) { log.warning(text); });
   engine.observe(
       [this](const durable::RunRecord& run, const durable::RunState& state, const std::vector<durable::Event>& events) {

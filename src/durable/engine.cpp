@@ -81,7 +81,8 @@ RunRecord Engine::make_record(StartRequest request) {
           .replica = membership_.self(),
           .parent_id = {},
           .queue = {},
-          .ticket = make_ticket(std::move(request.ticket))};
+          .ticket = make_ticket(std::move(request.ticket)),
+          .witness = witness_};
 }
 
 void Engine::launch(RunRecord record) {
@@ -184,7 +185,10 @@ std::shared_ptr<Engine::Batch> Engine::make_batch(LivePtr live) {
   Execution& execution = *live->execution;
   auto batch = std::make_shared<Batch>();
   batch->pending = std::exchange(execution.pending(), {});
-  for (auto& child : batch->pending.starts) child.replica = membership_.self();
+  for (auto& child : batch->pending.starts) {
+    child.replica = membership_.self();
+    child.witness = witness_;
+  }
   batch->on_durable = std::exchange(live->on_durable, {});
   const RunState& state = execution.state();
   if (state.is_final()) {
@@ -217,18 +221,44 @@ void Engine::submit(std::vector<LivePtr> group) {
     batches.push_back(std::move(batch));
   }
   if (batches.empty()) return;
-  write(
-      [batches, sealer = options_.sealer](store::Transaction& tx) {
-        std::vector<journal::Appended> events;
-        for (const auto& batch : batches)
-          for (const auto& event : batch->pending.events) events.push_back({&batch->live->id(), &event});
-        if (!events.empty()) journal::append(tx, events, sealer);
-        for (const auto& batch : batches) batch->write(tx);
-      },
-      [this, batches](std::exception_ptr failure) { on_written(batches, failure); });
+  write([batches, sealer = options_.sealer,
+         witness = witness_](store::Transaction& tx) { write_batches(tx, batches, sealer, witness); },
+        [this, batches](std::exception_ptr failure) { on_written(batches, failure); });
 }
 
-// All but the events, which go in one statement for all runs.
+// Events go in one statement for all runs, and so does what the witness writes of them. On the store's thread.
+void Engine::write_batches(store::Transaction& tx, std::span<const std::shared_ptr<Batch>> batches,
+                           const Sealer* sealer, const Witness* witness) {
+  std::vector<journal::Appended> events;
+  for (const auto& batch : batches)
+    for (const auto& event : batch->pending.events) events.push_back({&batch->live->id(), &event});
+  if (!events.empty()) journal::append(tx, events, sealer);
+  for (const auto& batch : batches) batch->write(tx);
+  if (witness == nullptr) return;
+  std::vector<Transition> transitions;
+  const bool steps = witness->wants_steps();
+  for (const auto& batch : batches) batch->add_transitions(transitions, steps);
+  if (!transitions.empty()) witness->tell(tx, transitions);
+}
+
+void Engine::Batch::add_transitions(std::vector<Transition>& to, bool steps) const {
+  const RunRecord& record = live->execution->record();
+  for (const auto& event : pending.events) {
+    if (event.type == EventType::compensation_failed)
+      to.push_back({.kind = TransitionKind::run_needs_attention, .run = &record, .at = event.at, .step = event.step});
+    if (steps && event.type == EventType::step_completed)
+      to.push_back({.kind = TransitionKind::step_completed, .run = &record, .at = event.at, .step = event.step});
+    if (steps && event.type == EventType::step_failed)
+      to.push_back({.kind = TransitionKind::step_failed,
+                    .run = &record,
+                    .at = event.at,
+                    .failure = json::from_value<Failure>(event.data.at("error"), json::Mode::lenient),
+                    .step = event.step});
+  }
+  if (ended) to.push_back(to_transition(record, *ended));
+}
+
+// All but the events.
 void Engine::Batch::write(store::Transaction& tx) const {
   const Execution& execution = *live->execution;
   const RunRecord& record = execution.record();
@@ -394,13 +424,9 @@ void Engine::start_transaction(const LivePtr& live) {
   batch->pending.events.push_back(std::move(call.completion));
   live->writing = live->awaited_on_way = live->in_transaction = true;
   write(
-      [batch, operation = call.operation, sealer = options_.sealer](store::Transaction& tx) {
-        auto& all = batch->pending.events;
-        all.back().data["result"] = operation->perform_in(tx);
-        std::vector<journal::Appended> events;
-        for (const auto& event : all) events.push_back({&batch->live->id(), &event});
-        journal::append(tx, events, sealer);
-        batch->write(tx);
+      [batch, operation = call.operation, sealer = options_.sealer, witness = witness_](store::Transaction& tx) {
+        batch->pending.events.back().data["result"] = operation->perform_in(tx);
+        write_batches(tx, {&batch, 1}, sealer, witness);
       },
       [this, batch](std::exception_ptr failure) { on_transaction_written(batch, failure); });
 }

@@ -30,6 +30,7 @@
 #include "durable/mailbox.h"
 #include "durable/membership.h"
 #include "durable/queue_admission.h"
+#include "durable/witness.h"
 #include "store/store.h"
 
 namespace slipway::durable {
@@ -70,6 +71,8 @@ class Engine {
   // Told of events after their commit, in each run's order. For live streams and metrics; must not throw.
   using Observer = std::function<void(const RunRecord&, const RunState&, const std::vector<Event>&)>;
   void observe(Observer observer);
+  // Told of the runs of this engine within the transactions that change them. Outlives the engine and its records.
+  void set_witness(const Witness& witness) { witness_ = &witness; }
   // Told in words of what an operator should read in the log: leases lost, runs taken over, repairs.
   void on_notice(std::function<void(const std::string&)> notice) { notice_ = std::move(notice); }
 
@@ -138,6 +141,8 @@ class Engine {
   void flush();
   void submit(std::vector<LivePtr> group);
   std::shared_ptr<Batch> make_batch(LivePtr live);
+  static void write_batches(store::Transaction& tx, std::span<const std::shared_ptr<Batch>> batches,
+                            const Sealer* sealer, const Witness* witness);
   void on_written(std::vector<std::shared_ptr<Batch>> batches, std::exception_ptr failure);
   void on_batch_durable(const std::shared_ptr<Batch>& batch);
   void tell(const Batch& batch);
@@ -222,6 +227,7 @@ class Engine {
 
   std::map<std::string, Workflow> workflows_;
   std::vector<Observer> observers_;
+  const Witness* witness_ = nullptr;
   std::function<void(const std::string&)> notice_;
   std::unordered_map<RunId, LivePtr> live_;
   std::unordered_set<RunId> loading_;  // owned, and on their way into memory

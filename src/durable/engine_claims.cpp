@@ -9,6 +9,19 @@ constexpr std::size_t kLeftMax = 4'096;  // far more than can end between a read
 // Runs taken at a time: bounds memory and the length of a write, and lets the survivors share what a dead one left.
 constexpr std::int64_t kClaimPage = 250;
 
+void write_parked(store::Transaction& tx, const RunId& run, const std::string& reason, Instant now,
+                  const Witness* witness) {
+  journal::park(tx, run, reason);
+  if (witness == nullptr) return;
+  const auto row = journal::find(tx, run);
+  if (!row || row->completed_at) return;
+  const Transition parked{.kind = TransitionKind::run_parked,
+                          .run = &row->record,
+                          .at = now,
+                          .failure = Failure{.code = "PARKED", .message = reason}};
+  witness->tell(tx, {&parked, 1});
+}
+
 }  // namespace
 
 void Engine::join(Callback done) {
@@ -245,12 +258,12 @@ void Engine::park_unread(const RunId& run, const std::string& reason) {
   notice("run " + run.str() + " is parked: " + reason);
   auto ended = std::make_shared<std::optional<EndedUnadvanced>>();
   write(
-      [this, run, reason, ended](store::Transaction& tx) {
+      [this, run, reason, ended, now = clock_.now(), witness = witness_](store::Transaction& tx) {
         ended->reset();
         // A cancel that was acknowledged before: nobody would take it in here.
         const auto by = mailbox::waiting_cancel(tx, run);
         auto row = by ? journal::find_for_update(tx, run) : std::nullopt;
-        if (!row || row->completed_at) return journal::park(tx, run, reason);
+        if (!row || row->completed_at) return write_parked(tx, run, reason, now, witness);
         row->parked_reason = reason;
         *ended = end_unadvanced(tx, *row, *by);
       },

@@ -36,6 +36,7 @@ struct Engine::Batch {
   std::vector<Callback> on_durable;
 
   void write(store::Transaction& tx) const;
+  void add_transitions(std::vector<Transition>& to, bool steps) const;
 };
 
 // A run that was ended without being advanced: parked, or not begun.

@@ -70,10 +70,16 @@ void Engine::admit() {
   admitting_ = true;
   auto admissions = std::make_shared<std::map<std::string, queues::Admission>>();
   write(
-      [queues = std::exchange(to_admit_, {}), admissions, self = membership_.self(),
+      [queues = std::exchange(to_admit_, {}), admissions, witness = witness_, self = membership_.self(),
        now = clock_.now()](store::Transaction& tx) {
         admissions->clear();
-        for (const auto& queue : queues) (*admissions)[queue] = queues::admit(tx, queue, self, now, kAdmitPage);
+        std::vector<Transition> starts;
+        for (const auto& queue : queues) {
+          auto& admission = (*admissions)[queue] = queues::admit(tx, queue, self, now, kAdmitPage);
+          for (const auto& [run, event] : admission.runs)
+            starts.push_back({.kind = TransitionKind::run_started, .run = &run.record, .at = now});
+        }
+        if (witness != nullptr && !starts.empty()) witness->tell(tx, starts);
       },
       [this, admissions, life = membership_.self()](std::exception_ptr failure) {
         admitting_ = false;

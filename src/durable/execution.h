@@ -26,6 +26,7 @@ namespace slipway::durable {
 
 class Context;
 struct Ticket;
+class Witness;
 
 // What a retry takes over from the journal of the run before it (run_retry.h).
 struct Inherited {
@@ -54,6 +55,8 @@ struct RunRecord {
   std::string retry_of = {};  // the run that it does again; empty for most
   // Of a retry that is about to be inserted; null in a run that was read.
   std::shared_ptr<const Inherited> inherited = {};
+  // Who is told of its start in the same transaction (witness.h); null: nobody. Outlives the record.
+  const Witness* witness = nullptr;
 };
 
 // What an execution wants written, all of it in one commit, in this order.

@@ -6,6 +6,7 @@
 #include "durable/queue_admission.h"
 #include "durable/run_rows.h"
 #include "durable/start_keys.h"
+#include "durable/witness.h"
 
 namespace slipway::durable::journal {
 namespace {
@@ -131,6 +132,12 @@ RunId insert_run(store::Transaction& tx, const RunRecord& record) {
     for (const auto& event : record.inherited->events) events.push_back({&record.id, &event});
   append(tx, events);
   if (waits) queues::enter(tx, record, queue);
+  if (record.witness != nullptr) {
+    const Transition start{.kind = waits ? TransitionKind::run_pending : TransitionKind::run_started,
+                           .run = &record,
+                           .at = record.started_at};
+    record.witness->tell(tx, {&start, 1});
+  }
   return record.id;
 }
 

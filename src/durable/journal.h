@@ -29,8 +29,9 @@ struct Row {
 };
 
 // The run, owned by `record.replica`, and its first event; or one that waits in a queue, if it has a ticket (queue.h).
-// Returns the run's id, or that of another which a key of its ticket means: then nothing was inserted, and nothing is
-// to be launched. Throws REPLICA_FENCED when the replica has lost its lease, and QUEUE_FULL (quota).
+// Its witness is told. Returns the run's id, or that of another which a key of its ticket means: then nothing was
+// inserted, and nothing is to be launched. Throws REPLICA_FENCED when the replica has lost its lease, and QUEUE_FULL
+// (quota).
 RunId insert_run(store::Transaction& tx, const RunRecord& record);
 
 // The first event of a run; `queue` is empty for one that begins at once.
