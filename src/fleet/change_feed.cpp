@@ -13,10 +13,6 @@ OwnedChange to_owned_change(const store::Row& row) { return {row.text(5), to_cha
 
 #define OWNED_CHANGES "SELECT seq, type, resource_id, at, data, owner_id FROM changes "
 
-std::int64_t newest_change(store::Transaction& tx) {
-  return tx.query("SELECT COALESCE(MAX(seq), 0) FROM changes").front().integer(0);
-}
-
 }  // namespace
 
 void record_change(store::Transaction& tx, const base::UserId& owner, std::string_view type,
@@ -48,6 +44,14 @@ std::vector<OwnedChange> all_changes_between(store::Transaction& tx, std::int64_
        tx.query(OWNED_CHANGES "WHERE seq > $1 AND seq <= $2 ORDER BY seq LIMIT $3", {after, until, limit}))
     changes.push_back(to_owned_change(row));
   return changes;
+}
+
+std::vector<OwnedChange> all_changes_after(store::Transaction& tx, std::int64_t seq, std::int64_t limit) {
+  return all_changes_between(tx, seq, std::numeric_limits<std::int64_t>::max(), limit);
+}
+
+std::int64_t last_change(store::Transaction& tx) {
+  return tx.query("SELECT COALESCE(MAX(seq), 0) FROM changes").front().integer(0);
 }
 
 // ---- FeedReader
@@ -83,7 +87,7 @@ std::vector<OwnedChange> FeedReader::read(store::Transaction& tx, std::int64_t l
 }
 
 void FeedReader::begin(store::Transaction& tx) {
-  const auto newest = newest_change(tx);
+  const auto newest = last_change(tx);
   if (tx.dialect() == store::Dialect::postgres) {
     wait_for_writers(tx, newest);
     is_waiting_ = !writers_.empty();

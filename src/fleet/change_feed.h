@@ -41,6 +41,11 @@ struct OwnedChange {
 std::vector<OwnedChange> all_changes_between(store::Transaction& tx, std::int64_t after, std::int64_t until,
                                              std::int64_t limit);
 
+// The same without a bound, for a reader who has made sure otherwise that nothing is added below what he has read.
+std::vector<OwnedChange> all_changes_after(store::Transaction& tx, std::int64_t seq, std::int64_t limit);
+// The newest change's number, settled or not; 0 when there is none.
+std::int64_t last_change(store::Transaction& tx);
+
 // Reads on as far as is settled, a page at a time, from the newest change of when it began. It remembers what it waits
 // for between reads; for one reader at a time.
 class FeedReader {
