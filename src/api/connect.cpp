@@ -100,16 +100,27 @@ net::Awaitable<void> admit_by_ticket(Call& call, const base::WorkspaceId& id) {
   call.caller = Caller{holder->user_id, holder->user_name, holder->role, holder->id.str()};
 }
 
+// A workspace that a run is at work on may be there in a moment.
+net::Awaitable<void> expect_reachable(Call& call, const base::WorkspaceId& id) {
+  std::optional<fleet::Workspace> workspace;
+  co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
+  const bool ready = workspace->status == fleet::WorkspaceStatus::READY;
+  if (ready || workspace->run_id || call.hub.agents.connected(id)) co_return;
+  const bool stopped = workspace->status == fleet::WorkspaceStatus::SUSPENDED;
+  throw base::invalid_state(stopped ? "the workspace is stopped; start it first: slipway start " + workspace->name
+                                    : "the workspace is not running; see: slipway why " + workspace->name);
+}
+
 Answer give_ticket(Call& call) {
   parse_query<NoQuery>(call);
   const auto id = workspace_id(call);
+  co_await expect_reachable(call, id);
   const auto ticket = fleet::make_ticket();
   const auto now = call.hub.clock.now();
   const ConnectTicket answer{
       .protocols = {std::string(kSessionProtocol), std::string(kTicketProtocol) + ticket.reveal()},
       .expires_at = now + fleet::kTicketGoodFor};
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
-    fleet::get(tx, call.caller->scope(), id);
     fleet::insert_ticket(tx, ticket, id, base::KeyId(call.caller->key_id), now);
     return Deed{.answer = call.success(201, json::to_value(answer)),
                 .action = "workspace.connect-ticket",
@@ -124,14 +135,7 @@ Answer client(Call& call) {
   const auto id = workspace_id(call);
   refuse_other_sites(call.request);
   if (!call.caller) co_await admit_by_ticket(call, id);
-  std::optional<fleet::Workspace> workspace;
-  co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
-  const bool reachable = workspace->status == fleet::WorkspaceStatus::READY || call.hub.agents.connected(id);
-  if (!reachable && !workspace->run_id) {
-    const bool stopped = workspace->status == fleet::WorkspaceStatus::SUSPENDED;
-    throw base::invalid_state(stopped ? "the workspace is stopped; start it first: slipway start " + workspace->name
-                                      : "the workspace is not running; see: slipway why " + workspace->name);
-  }
+  co_await expect_reachable(call, id);
   // A browser closes a connection whose answer names none of the subprotocols that it offered.
   std::optional<std::string> protocol;
   if (call.request.headers.contains_token("Sec-WebSocket-Protocol", kSessionProtocol)) protocol = kSessionProtocol;

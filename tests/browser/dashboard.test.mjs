@@ -1,79 +1,29 @@
-// The dashboard as a person uses it: real hub, real browser. One browser tab goes through the life of a workspace.
-//
-// Environment: SLIPWAY_BIN (the program), CHROMIUM (default /usr/bin/chromium), SCREENSHOTS (a folder to keep them in;
-// default: a temporary one, whose name is printed).
+// The dashboard as a person uses it. One browser tab goes through the life of a workspace.
 
 import assert from "node:assert/strict";
-import { mkdtempSync, mkdirSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { chromium } from "playwright-core";
 
-import { startHub } from "./hub.mjs";
+import { gone, heading as headingOf, overflow, startStage, visible } from "./browser.mjs";
 
-const kFlags =
-  "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking " +
-  "--disable-component-update --disable-sync";
-const kPatienceMs = 60_000; // of every wait: generous, because nothing here measures time
 const kName = "from-the-page";
-const kSchemes = ["light", "dark"];
 
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const screenshots = process.env.SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "slipway-screenshots-"));
-
+let stage;
 let hub;
-let browser;
 let page;
-const complaints = []; // of the browser: uncaught errors, refusals by the content security policy
 
 before(async () => {
-  assert.ok(process.env.SLIPWAY_BIN, "SLIPWAY_BIN names the program to test");
-  mkdirSync(screenshots, { recursive: true });
-  console.log(`# screenshots: ${screenshots}`);
-  hub = await startHub(process.env.SLIPWAY_BIN);
-  browser = await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: kFlags.split(" "),
-  });
-  page = await openPage({});
+  stage = await startStage();
+  hub = stage.hub;
+  page = await stage.openPage();
 });
+after(() => stage?.stop());
 
-after(async () => {
-  await browser?.close();
-  await hub?.stop();
-});
-
-async function openPage(options) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 860 }, ...options });
-  context.setDefaultTimeout(kPatienceMs);
-  await context.addInitScript(axe); // as a script of the page it would be refused by the policy, rightly
-  const opened = await context.newPage();
-  opened.on("pageerror", (error) => complaints.push(error.stack));
-  opened.on("console", (message) => {
-    if (/Content.Security.Policy|Trusted/i.test(message.text())) complaints.push(message.text());
-  });
-  return opened;
-}
-
-// A picture and an accessibility check of what is on the page, in light and in dark.
-async function inspect(name, target = page) {
-  for (const colorScheme of kSchemes) {
-    await target.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    await target.screenshot({ path: join(screenshots, `${name}-${colorScheme}.png`), fullPage: true });
-    const { violations } = await target.evaluate(() => globalThis.axe.run());
-    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join("\n")}`);
-    assert.deepEqual(found, [], `accessibility of ${name}, ${colorScheme}`);
-  }
-}
-
-const heading = (name) => page.getByRole("heading", { level: 1, name });
+const openPage = (options) => stage.openPage(options);
+const inspect = (name, target = page) => stage.inspect(name, target);
+const heading = (name) => headingOf(page, name);
 const headBadge = (status) => page.locator(`.page-head .badge[data-status=${status}]`);
 const dialogButton = (name) => page.getByRole("dialog").getByRole("button", { name });
 const row = (name) => page.locator("tbody tr").filter({ hasText: name });
-const visible = (locator) => locator.first().waitFor({ state: "visible" });
-const gone = (locator) => locator.first().waitFor({ state: "detached" });
 
 test("A wrong key is refused at sign-in with the hub's own words", async () => {
   await page.goto(hub.url);
@@ -253,13 +203,11 @@ test("A narrow screen shows everything without scrolling sideways", async () => 
   for (const target of ["#/workspaces", "#/runs"]) {
     await phone.goto(hub.url + "/" + target);
     await visible(phone.locator("h1"));
-    const overflow = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-    assert.ok(overflow <= 0, `${target} is ${overflow} px too wide`);
+    assert.equal(await overflow(phone), 0, `${target} is too wide`);
   }
   await phone.locator(".row-link").first().click();
   await visible(phone.locator("[data-step]"));
-  const overflow = await phone.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-  assert.ok(overflow <= 0, `the run's page is ${overflow} px too wide`);
+  assert.equal(await overflow(phone), 0, "the run's page is too wide");
   await inspect("narrow", phone);
   await phone.context().close();
 });
@@ -271,4 +219,4 @@ test("Signing out forgets the key", async () => {
   assert.equal(await page.evaluate(() => sessionStorage.length), 0);
 });
 
-test("The browser had nothing to complain about", () => assert.deepEqual(complaints, []));
+test("The browser had nothing to complain about", () => assert.deepEqual(stage.complaints, []));

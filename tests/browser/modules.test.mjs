@@ -6,17 +6,20 @@ import { test } from "node:test";
 import { duration, relative } from "../../web/src/format.js";
 import { parseRoute } from "../../web/src/router.js";
 import { EventParser } from "../../web/src/sse.js";
+import { controlFrame, decodeFrame, kFrame, kStream, streamFrame } from "../../web/src/terminal/frame.js";
+import { TerminalSession } from "../../web/src/terminal/session.js";
+import { Receiver, Sender } from "../../web/src/terminal/stream.js";
 
-const kStream = 'id: 1\r\nevent: run_started\ndata: {"seq":1}\n\n: a comment\n\rid:2\rdata: a\rdata:b\r\r';
+const kFeed = 'id: 1\r\nevent: run_started\ndata: {"seq":1}\n\n: a comment\n\rid:2\rdata: a\rdata:b\r\r';
 
 test("An event stream parses alike wherever it is cut", () => {
   const whole = [
     { type: "run_started", data: '{"seq":1}', id: "1" },
     { type: "message", data: "a\nb", id: "2" },
   ];
-  for (let cut = 0; cut <= kStream.length; ++cut) {
+  for (let cut = 0; cut <= kFeed.length; ++cut) {
     const parser = new EventParser();
-    const events = [...parser.push(kStream.slice(0, cut)), ...parser.push(kStream.slice(cut)), ...parser.push("\n")];
+    const events = [...parser.push(kFeed.slice(0, cut)), ...parser.push(kFeed.slice(cut)), ...parser.push("\n")];
     assert.deepEqual(events, whole, `cut at ${cut}`);
   }
 });
@@ -52,4 +55,163 @@ test("A route is its segments and its query, whatever was typed", () => {
   assert.deepEqual(parseRoute(""), { segments: [], query: {} });
   assert.deepEqual(parseRoute("#/workspaces/a%20b").segments, ["workspaces", "a b"]);
   assert.deepEqual(parseRoute("#/workspaces/%E0%A4%A").segments, ["workspaces", "%E0%A4%A"]);
+});
+
+const bytesOf = (text) => new TextEncoder().encode(text);
+const decoded = (frame) => decodeFrame(frame.buffer);
+
+test("A stream's frame is laid out as the protocol says, and read back", () => {
+  const frame = streamFrame(kFrame.data, kStream.events, 2 ** 40 + 1, bytesOf("ab"));
+  assert.deepEqual([...frame], [0x20, 0, 0, 0, 1, 4, 0, 0, 1, 0, 0, 0, 0, 1, 97, 98]);
+  const { type, stream, offset, bytes } = decoded(frame);
+  assert.deepEqual([type, stream, offset, ...bytes], [0x20, 4, 2 ** 40 + 1, 97, 98]);
+});
+
+test("What is no frame for a client is refused", () => {
+  const good = streamFrame(kFrame.data, 1, 0, bytesOf("x"));
+  const withByte = (index, value) => Uint8Array.from(good, (byte, at) => (at === index ? value : byte)).buffer;
+  for (const bad of [
+    new ArrayBuffer(4),
+    good.buffer.slice(0, 13),
+    withByte(0, 0x10),
+    withByte(0, 0x99),
+    withByte(4, 2),
+    streamFrame(kFrame.data, 1, 0, new Uint8Array(32 * 1024 + 1)).buffer,
+    Uint8Array.of(kFrame.opened, 0, 0, 0, 1, 0xff).buffer,
+  ])
+    assert.throws(() => decodeFrame(bad), { code: "PROTOCOL_ERROR" });
+});
+
+test("A sender keeps to its window, and sends again what was not taken", () => {
+  const sender = new Sender(kStream.input);
+  sender.write(new Uint8Array(300 * 1024));
+  const sent = [];
+  const drain = () => {
+    for (let frame = sender.nextFrame(); frame; frame = sender.nextFrame()) sent.push(decoded(frame).offset);
+    return sent.splice(0);
+  };
+  assert.deepEqual(
+    drain(),
+    [0, 1, 2, 3, 4, 5, 6, 7].map((each) => each * 32 * 1024),
+  );
+  sender.acknowledge(64 * 1024);
+  assert.deepEqual(drain(), [256 * 1024, 288 * 1024]);
+  sender.resumeFrom(65 * 1024);
+  assert.equal(drain()[0], 65 * 1024);
+  assert.throws(() => sender.acknowledge(300 * 1024 + 1), { code: "PROTOCOL_ERROR" });
+  assert.throws(() => sender.resumeFrom(1), { code: "PROTOCOL_ERROR" });
+});
+
+test("A receiver takes each byte once, in order, and tells when it has", () => {
+  const receiver = new Receiver(kStream.output);
+  const receive = (offset, text, type = kFrame.data) => receiver.receive({ type, offset, bytes: bytesOf(text) });
+  assert.deepEqual([...receive(0, "abc")], [97, 98, 99]);
+  assert.equal(receive(0, "abc"), null);
+  assert.deepEqual([...receive(1, "bcd")], [100]);
+  assert.throws(() => receive(5, "f"), { code: "PROTOCOL_ERROR" });
+  assert.equal(receiver.position, 0);
+  receiver.take(3);
+  assert.equal(receiver.nextAck(), null);
+  assert.equal(receive(4, "", kFrame.eof), null);
+  assert.equal(receiver.atEnd, false);
+  receiver.take(1);
+  assert.equal(decoded(receiver.nextAck()).offset, 5);
+  assert.equal(receiver.nextAck(), null);
+  assert.throws(() => receive(4, "more"), { code: "PROTOCOL_ERROR" });
+});
+
+globalThis.WebSocket ??= { OPEN: 1, CLOSED: 3 }; // older Node has none
+
+// The other end of a session: what was sent, and what it answers.
+class FakeSocket {
+  readyState = WebSocket.OPEN;
+  sent = [];
+  send(frame) {
+    this.sent.push(frame);
+  }
+  close() {
+    this.readyState = WebSocket.CLOSED;
+    this.onclose();
+  }
+  arrives(frame) {
+    this.onmessage({ data: frame.buffer });
+  }
+  opened(input = 0) {
+    const received = { input, output: 0, error: 0, commands: 0, events: 0 };
+    this.arrives(controlFrame(kFrame.opened, { resumed: input > 0, received }));
+  }
+  typed() {
+    return this.sent
+      .filter((frame) => frame[0] === kFrame.data)
+      .map((frame) => new TextDecoder().decode(frame.slice(14)))
+      .join("");
+  }
+}
+
+// A session whose connections are handed out by the test, as they are asked for.
+function startSession() {
+  const sockets = [];
+  const asked = [];
+  const next = () => (sockets.length ? Promise.resolve(sockets.shift()) : new Promise((give) => asked.push(give)));
+  const connect = () => {
+    const socket = new FakeSocket();
+    const give = asked.shift();
+    if (give) give(socket);
+    else sockets.push(socket);
+    return Promise.resolve(socket);
+  };
+  const output = [];
+  const states = [];
+  const session = new TerminalSession(
+    connect,
+    { terminal: "xterm", size: { rows: 1, columns: 2 } },
+    {
+      onOutput: (bytes, done) => (output.push(new TextDecoder().decode(bytes)), done()),
+      onState: () => states.push(session.state),
+    },
+  );
+  return { session, next, output, states };
+}
+
+const openRequest = (socket) => JSON.parse(new TextDecoder().decode(socket.sent[0].slice(5)));
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+test("A session goes on where it was after its connection broke, and ends with the program", async () => {
+  const { session, next, output, states } = startSession();
+  const first = await next();
+  await settled();
+  assert.equal(openRequest(first).resume, false);
+  session.write(bytesOf("early"));
+  assert.equal(first.typed(), "");
+  first.opened();
+  assert.equal(first.typed(), "early");
+  first.arrives(streamFrame(kFrame.data, kStream.output, 0, bytesOf("hello ")));
+  first.close();
+
+  const second = await next();
+  await settled();
+  const again = openRequest(second);
+  assert.deepEqual([again.resume, again.session, again.received.output], [true, openRequest(first).session, 6]);
+  second.opened(3);
+  assert.equal(second.typed(), "ly");
+  second.arrives(streamFrame(kFrame.data, kStream.output, 0, bytesOf("hello again")));
+  const exit = bytesOf('{"exit":{"code":3}}\n');
+  second.arrives(streamFrame(kFrame.data, kStream.events, 0, exit));
+  assert.equal(session.over, false);
+  second.arrives(streamFrame(kFrame.eof, kStream.events, exit.length));
+  second.arrives(streamFrame(kFrame.eof, kStream.output, 11));
+  second.arrives(streamFrame(kFrame.eof, kStream.error, 0));
+  assert.equal(output.join(""), "hello again");
+  assert.deepEqual(session.exit, { code: 3 });
+  assert.deepEqual(states, ["open", "interrupted", "open", "ended"]);
+  assert.equal(second.sent.at(-1)[0], kFrame.close);
+});
+
+test("What the agent refuses for good is not tried again", async () => {
+  const { session, next } = startSession();
+  const socket = await next();
+  await settled();
+  socket.arrives(controlFrame(kFrame.close, { code: "TOO_MANY_SESSIONS", message: "no more", retry: false }));
+  await settled();
+  assert.deepEqual([session.state, session.error.code], ["lost", "TOO_MANY_SESSIONS"]);
 });

@@ -15,4 +15,4 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
   npm ci --no-audit --no-fund
   touch node_modules/.package-lock.json
 fi
-exec node --test --test-concurrency=1 modules.test.mjs dashboard.test.mjs
+exec node --test --test-concurrency=1 ./*.test.mjs

@@ -2,6 +2,7 @@
 
 import { Api } from "./api.js";
 import { h, render } from "./dom.js";
+import { later } from "./later.js";
 import { Live } from "./live.js";
 import { emptyState, pageHead } from "./parts.js";
 import { href, navigate, parseRoute } from "./router.js";
@@ -11,6 +12,8 @@ import { RunsPage } from "./pages/runs.js";
 import { SignInPage } from "./pages/sign_in.js";
 import { WorkspacePage } from "./pages/workspace.js";
 import { WorkspacesPage } from "./pages/workspaces.js";
+
+const TerminalPage = later("Terminal", async () => (await import("./pages/terminal.js")).TerminalPage);
 
 const kLiveTexts = {
   live: ["Live", "Changes show as they happen"],
@@ -25,11 +28,21 @@ const live = new Live(api, () => drawFrame());
 const root = document.getElementById("app");
 
 let me = null; // the answer of /v1/me, once known
-let page = null; // {name, view}: which page is shown, and what made of it (below)
+let page = null; // {name, section, view}: which page is shown, and what made of it (below)
+const signOutActions = new Set();
 
 // A page is a class made with (app, route, redraw): `title`, `draw()`, and where needed `onRoute(route)` (the same page
 // with another query) and `dispose()`. `redraw` draws the frame again as long as the page is shown.
-const app = { api, live, session, navigate, announce, me: () => me };
+// `atSignOut` is told what must not outlive the key.
+const app = {
+  api,
+  live,
+  session,
+  navigate,
+  announce,
+  me: () => me,
+  atSignOut: (action) => signOutActions.add(action),
+};
 
 function announce(text) {
   const element = document.getElementById("announcer");
@@ -37,12 +50,14 @@ function announce(text) {
   setTimeout(() => (element.textContent = text), 50);
 }
 
+// The page's name (another name is another page), its class, and the section that it belongs to.
 function pageFor({ segments }) {
-  const [first = "workspaces", second] = segments;
-  if (first === "workspaces")
-    return second && second !== "new" ? ["workspace " + second, WorkspacePage] : ["workspaces", WorkspacesPage];
-  if (first === "runs") return second ? ["run " + second, RunPage] : ["runs", RunsPage];
-  return ["nowhere", NowherePage];
+  const [first = "workspaces", second, third] = segments;
+  if (first === "workspaces" && third === "terminal") return ["terminal " + second, TerminalPage, first];
+  if (first === "workspaces" && second && second !== "new") return ["workspace " + second, WorkspacePage, first];
+  if (first === "workspaces") return ["workspaces", WorkspacesPage, first];
+  if (first === "runs") return second ? ["run " + second, RunPage, first] : ["runs", RunsPage, first];
+  return ["nowhere", NowherePage, null];
 }
 
 class NowherePage {
@@ -56,20 +71,27 @@ class NowherePage {
 function show() {
   const route = parseRoute();
   const signedIn = Boolean(session.key);
-  const [name, View] = signedIn ? pageFor(route) : ["sign-in", SignInPage];
+  const [name, View, section] = signedIn ? pageFor(route) : ["sign-in", SignInPage, null];
   if (page?.name === name) {
     page.view.onRoute?.(route);
     return drawFrame();
   }
   leavePage();
-  if (!signedIn) ((me = null), live.stop());
+  if (!signedIn) forgetUser();
   else if (!me) loadMe();
   if (signedIn) live.start();
-  const here = { name };
+  const here = { name, section };
   here.view = new View(app, route, () => here === page && drawFrame());
   page = here;
   drawFrame();
   focusPage();
+}
+
+function forgetUser() {
+  me = null;
+  live.stop();
+  for (const action of signOutActions) action();
+  signOutActions.clear();
 }
 
 function leavePage() {
@@ -106,9 +128,8 @@ function drawFrame() {
 }
 
 function header() {
-  const here = page.name.split(" ")[0].replace(/s$/, "");
   const link = (name, text) =>
-    h("a", { href: href([name]), "aria-current": name === `${here}s` ? "page" : null }, text);
+    h("a", { href: href([name]), "aria-current": name === page.section ? "page" : null }, text);
   const [liveText, liveTitle] = kLiveTexts[live.state];
   return h(
     "header",
@@ -156,8 +177,7 @@ function header() {
 addEventListener("hashchange", () => {
   if (session.takeKeyFromAddress()) {
     leavePage();
-    me = null;
-    live.stop();
+    forgetUser();
   }
   show();
 });

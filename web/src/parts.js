@@ -16,6 +16,7 @@ const kIcons = {
   clock: "M8 4.800V8L10.200 9.600M8 2.500A5.500 5.500 0 1 1 8 13.500A5.500 5.500 0 0 1 8 2.500Z",
   dash: "M4.500 8H11.500",
   alert: "M8 5V8.700M8 10.900V11M8 2.200 14 13H2Z",
+  terminal: "M2.500 3.500H13.500V12.500H2.500ZM5 6.500 6.800 8.200 5 10M8.500 10H11",
   left: "M9.800 4 5.800 8 9.800 12",
   right: "M6.200 4 10.200 8 6.200 12",
 };
@@ -58,6 +59,14 @@ export function badge(status) {
     statusIcon(status),
     capitalized(spaced(status)),
   );
+}
+
+const kToneIcons = { good: "check", wait: "alert", idle: "dash", bad: "cross" };
+
+/** For what is no status of the hub's: any words, in the colours of a tone. */
+export function plainBadge(text, look) {
+  const sign = kToneIcons[look] ? icon(kToneIcons[look]) : spinner();
+  return h("span", { class: `badge tone-${look}` }, sign, capitalized(text));
 }
 
 /** "5 min ago", with the full time on hover; `none` where there is no time. */

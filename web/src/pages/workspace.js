@@ -3,7 +3,7 @@
 import { askToDelete, askToStop, canStart, canStop, startWorkspace } from "../actions.js";
 import { h } from "../dom.js";
 import { Loader } from "../loader.js";
-import { backLink, badge, button, emptyState, errorBox, pageHead, skeleton } from "../parts.js";
+import { backLink, badge, button, emptyState, errorBox, icon, pageHead, skeleton } from "../parts.js";
 import { href } from "../router.js";
 import { RunFollower, runHasEnded } from "../run_follower.js";
 import { timeline } from "../timeline.js";
@@ -155,7 +155,14 @@ export class WorkspacePage {
     const { api } = this.#app;
     const stop = () => askToStop(api, workspace, (answer) => this.#accepted(answer, `Stopping ${name}`));
     const remove = () => askToDelete(api, workspace, (answer) => this.#accepted(answer, `Deleting ${name}`));
+    const terminal = h(
+      "a",
+      { class: "button primary", href: href(["workspaces", workspace.id, "terminal"]) },
+      icon("terminal"),
+      "Open terminal",
+    );
     return [
+      workspace.status === "READY" ? terminal : null,
       canStart(workspace) ? button("Start", () => this.#start(), { look: "primary", iconName: "play" }) : null,
       canStop(workspace) ? button("Stop", stop, { iconName: "stop" }) : null,
       button("Delete", remove, { look: "danger-outline", iconName: "trash" }),

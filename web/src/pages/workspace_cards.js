@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { capitalized } from "../format.js";
-import { ago, badge, command, errorBox, facts, icon, skeleton } from "../parts.js";
+import { ago, badge, command, errorBox, facts, icon, plainBadge, skeleton } from "../parts.js";
 import { href } from "../router.js";
 import { runsTable } from "./runs.js";
 
@@ -137,12 +137,6 @@ function card(heading, ...content) {
 
 function side(title, ...content) {
   return h("div", { class: "side" }, h("h3", null, title), content);
-}
-
-const kBadgeIcons = { good: "check", wait: "alert", idle: "dash" };
-
-function plainBadge(text, tone) {
-  return h("span", { class: `badge tone-${tone}` }, icon(kBadgeIcons[tone]), capitalized(text));
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1).replace(/\.$/, "") + ".";

@@ -1,0 +1,51 @@
+// A page whose code is fetched when it is first opened, so that the first visit loads only what it shows.
+
+import { errorBox, pageHead, skeleton } from "./parts.js";
+
+/** A page class for app.js; `load()` answers the real one. */
+export function later(title, load) {
+  return class {
+    #app;
+    #route;
+    #redraw;
+    #view = null;
+    #error = null;
+    #gone = false;
+
+    constructor(app, route, redraw) {
+      this.#app = app;
+      this.#route = route;
+      this.#redraw = redraw;
+      this.#begin();
+    }
+
+    get title() {
+      return this.#view?.title ?? title;
+    }
+    draw() {
+      return this.#view?.draw() ?? [pageHead(title), errorBox(this.#error) ?? skeleton(6)];
+    }
+    onRoute(route) {
+      this.#route = route;
+      this.#view?.onRoute?.(route);
+    }
+    dispose() {
+      this.#gone = true;
+      this.#view?.dispose?.();
+    }
+
+    async #begin() {
+      try {
+        const View = await load();
+        if (!this.#gone) this.#view = new View(this.#app, this.#route, this.#redraw);
+      } catch {
+        this.#error = {
+          code: "HUB_UNREACHABLE",
+          message: "This page cannot be fetched from the hub. Reload to try again.",
+        };
+      }
+      this.#redraw();
+      if (document.activeElement === document.body) document.querySelector("main h1")?.focus({ preventScroll: true });
+    }
+  };
+}
