@@ -165,7 +165,8 @@ void add_connect_routes(Router& router) {
                    .tag = "Workspaces",
                    .summary = "A ticket for the websocket, for browsers",
                    .description = "Good once, within a minute: a browser cannot send a key with a websocket.",
-                   .answer = one<ConnectTicket>(201)};
+                   .answer = one<ConnectTicket>(201),
+                   .errors = {409}};
   for (const std::string base : {"/v1/workspaces/:id", "/workspaces/:id"}) {
     // Open to the router, because a ticket is no key: `client` lets in who has either.
     router.add(net::Method::get, base + "/connect", Permission::open, client, connect);
