@@ -20,6 +20,7 @@
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
 #include "net/server.h"
+#include "notify/webhook_deliverer.h"
 #include "workflows/workspace_create.h"
 
 namespace slipway::bench {
@@ -81,6 +82,9 @@ struct Api {
   workflows::AgentPresence presence{[](const base::RunId&) {}};
   providers::Registry providers;
   workflows::Services services{*database, providers, sealer, presence, clock, {}, [](const base::RunId&) {}};
+  // Never run: nothing here asks for webhooks.
+  notify::WebhookDeliverer webhooks{
+      io, *database, sealer, clock, random, ids, metrics, log, [](net::ClientRequest, net::HttpClient::Callback) {}};
   agent::AgentHub agents{io, clock, {}};
   api::Hub hub{.io = io,
                .database = *database,
@@ -94,6 +98,7 @@ struct Api {
                .sealer = sealer,
                .changes = changes,
                .run_bell = run_bell,
+               .webhooks = webhooks,
                .keys_in_progress = {},
                .metrics = metrics,
                .log = log,

@@ -22,6 +22,10 @@
 #include "store/store.h"
 #include "workflows/services.h"
 
+namespace slipway::notify {
+class WebhookDeliverer;
+}
+
 namespace slipway::api {
 
 class ChangeStream;
@@ -41,6 +45,7 @@ struct Hub {
   const fleet::Sealer& sealer;
   ChangeStream& changes;
   Doorbell& run_bell;
+  notify::WebhookDeliverer& webhooks;
   KeysInProgress keys_in_progress;
   KeyCache key_cache;
   observe::Registry& metrics;

@@ -5,16 +5,18 @@
 
 namespace slipway::api {
 
-void add_workspace_routes(Router& router);  // workspaces.cpp
-void add_run_routes(Router& router);        // runs.cpp
-void add_schedule_routes(Router& router);   // schedules.cpp
-void add_queue_routes(Router& router);      // queues.cpp
-void add_event_routes(Router& router);      // events.cpp
-void add_connect_routes(Router& router);    // connect.cpp: agents and their clients
-void add_why_routes(Router& router);        // why.cpp
-void add_identity_routes(Router& router);   // identity.cpp: me, API keys, audit
-void add_system_routes(Router& router);     // system.cpp: health, metrics, providers
-void add_openapi_routes(Router& router);    // openapi_routes.cpp: the description of all of them; added last
+void add_workspace_routes(Router& router);         // workspaces.cpp
+void add_run_routes(Router& router);               // runs.cpp
+void add_schedule_routes(Router& router);          // schedules.cpp
+void add_queue_routes(Router& router);             // queues.cpp
+void add_webhook_routes(Router& router);           // webhooks.cpp
+void add_webhook_delivery_routes(Router& router);  // webhook_deliveries.cpp: added by the one before
+void add_event_routes(Router& router);             // events.cpp
+void add_connect_routes(Router& router);           // connect.cpp: agents and their clients
+void add_why_routes(Router& router);               // why.cpp
+void add_identity_routes(Router& router);          // identity.cpp: me, API keys, audit
+void add_system_routes(Router& router);            // system.cpp: health, metrics, providers
+void add_openapi_routes(Router& router);           // openapi_routes.cpp: the description of all of them; added last
 
 inline Router all_routes() {
   Router router;
@@ -22,6 +24,7 @@ inline Router all_routes() {
   add_run_routes(router);
   add_schedule_routes(router);
   add_queue_routes(router);
+  add_webhook_routes(router);
   add_event_routes(router);
   add_connect_routes(router);
   add_why_routes(router);

@@ -2,13 +2,24 @@
 
 #include <CLI/CLI.hpp>
 
+#include "base/error.h"
 #include "base/time.h"
+#include "net/address_guard.h"
 
 namespace slipway::app {
 namespace {
 
 std::string is_duration(const std::string& text) {
   return text == "0" || base::parse_duration(text) ? "" : "'" + text + "' is not a duration like 30d, 12h or 0";
+}
+
+std::string is_network(const std::string& text) {
+  try {
+    const net::AddressGuard guard(net::Reach::public_only, {text});
+    return "";
+  } catch (const base::Error& error) {
+    return error.message();
+  }
 }
 
 }  // namespace
@@ -50,6 +61,16 @@ void add_options(CLI::App& serve, HubConfig& config) {
       .add_option("--archive-runs", config.archive_runs,
                   "folder in which runs are written, with their journals, before they are removed")
       ->envname("SLIPWAY_ARCHIVE_RUNS");
+  serve
+      .add_flag("--webhook-allow-private", config.webhook_allow_private,
+                "let webhooks go to loopback and private addresses")
+      ->envname("SLIPWAY_WEBHOOK_ALLOW_PRIVATE");
+  serve
+      .add_option("--webhook-allow", config.webhook_allow,
+                  "a network that webhooks may go to though it is private: 10.1.0.0/16; may be given several times")
+      ->envname("SLIPWAY_WEBHOOK_ALLOW")
+      ->delimiter(',')
+      ->check(is_network);
   serve.add_option("--log-level", config.log_level, "debug, info, warning or error")
       ->envname("SLIPWAY_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -24,6 +25,8 @@ struct HubConfig {
   std::filesystem::path archive_runs;    // where they are written before; empty: nowhere
   std::string log_level = "info";
   std::string log_format = "text";
+  bool webhook_allow_private = false;
+  std::vector<std::string> webhook_allow;  // networks, e.g. 10.1.0.0/16
   bool open_metrics = false;
   std::filesystem::path tls_certificate, tls_key;
 };

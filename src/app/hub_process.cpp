@@ -22,7 +22,9 @@
 #include "fleet/run_changes.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
+#include "net/http_client.h"
 #include "net/server.h"
+#include "notify/webhook_deliverer.h"
 #include "providers/sandbox/sandbox_provider.h"
 #include "web/files.h"
 #include "workflows/forget_old.h"
@@ -40,6 +42,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kWorkers = 4;
 constexpr std::size_t kWorkersMax = 128;         // provider calls at once; each mostly waits
 constexpr base::Duration kDrainPatience = 7s;    // for requests in flight
+constexpr base::Duration kAnswerPatience = 1s;   // for answers of webhooks: without one they are sent again
 constexpr base::Duration kDrainBound = 9'500ms;  // then the process ends whatever still runs: nothing is lost by it
 
 // Absolute, because machines outlive the folder from which the hub was started.
@@ -82,6 +85,16 @@ durable::RetentionPolicy retention_policy(const HubConfig& config) {
   return {.rule = {.keep = base::parse_duration(config.keep_runs).value_or(base::Duration(0)),
                    .newest_max = config.keep_runs_max},
           .of_type = {}};
+}
+
+notify::DelivererOptions webhook_options(const HubConfig& config, const store::Database& database,
+                                         const api::ChangeStream& changes, fleet::RunChangeRecorder& run_changes) {
+  const auto reach = config.webhook_allow_private ? net::Reach::with_private : net::Reach::public_only;
+  return {.guard = std::make_shared<const net::AddressGuard>(reach, config.webhook_allow),
+          .user_agent = "Slipway-Webhooks/" + std::string(kVersion),
+          .sole = database.dialect() == store::Dialect::sqlite,
+          .settled = [&changes] { return changes.position(); },
+          .on_steps_wanted = [&run_changes](bool wanted) { run_changes.want_steps(wanted); }};
 }
 
 providers::sandbox::Network sandbox_network(const std::string& name) {
@@ -145,6 +158,19 @@ struct HubProcess::Impl {
         loop.post([this, run] { engine.cancel(run, "workspace.delete", [](std::exception_ptr) {}); });
       }};
   ActivityRecorder activity{*database, loop, clock};
+  net::HttpClient webhook_client;  // of its own: see ClientRequest::guard
+  notify::WebhookDeliverer webhooks{io,
+                                    *database,
+                                    sealer,
+                                    clock,
+                                    random,
+                                    ids,
+                                    metrics,
+                                    log,
+                                    [this](net::ClientRequest request, net::HttpClient::Callback callback) {
+                                      webhook_client.send(std::move(request), std::move(callback));
+                                    },
+                                    webhook_options(config, *database, changes, run_changes)};
   agent::AgentHub agents{io, clock, agent_events()};
   api::Hub hub{.io = io,
                .database = *database,
@@ -158,6 +184,7 @@ struct HubProcess::Impl {
                .sealer = sealer,
                .changes = changes,
                .run_bell = run_bell,
+               .webhooks = webhooks,
                .keys_in_progress = {},
                .key_cache = {},
                .metrics = metrics,
@@ -187,6 +214,7 @@ HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
       [this](const durable::RunRecord& run, const durable::RunState& state, const std::vector<durable::Event>& events) {
         run_bell.ring(run.id.str());
         changes.look();
+        webhooks.look();
         hub_metrics.count(run, state, events);
         for (const auto& event : events) {
           if (event.type == durable::EventType::run_failed && state.failure)
@@ -290,11 +318,14 @@ net::Awaitable<void> HubProcess::Impl::drain() {
   engine.shut_down();
   housekeeping.stop();
   changes.stop();
+  webhooks.stop();
   hub.draining = true;
   run_bell.ring_all();
   tasks.spawn(drain_agents());
   co_await server.drain(kDrainPatience);
   while (engine.statistics().attempts_under_way > 0) co_await net::sleep_for(10ms);
+  for (auto left = kAnswerPatience; left.count() > 0 && webhooks.sending() > 0; left -= 10ms)
+    co_await net::sleep_for(10ms);
   bool left = false;
   engine.leave([&left](std::exception_ptr) { left = true; });
   while (!left) co_await net::sleep_for(10ms);
@@ -323,6 +354,7 @@ void HubProcess::run() {
   });
   impl_->listen();
   impl_->tasks.spawn(impl_->changes.run());
+  impl_->tasks.spawn(impl_->webhooks.run());
   impl_->tasks.spawn(impl_->housekeeping.run());
   impl_->join();
   impl_->io.run();

@@ -95,6 +95,17 @@ std::vector<Delivery> list_deliveries(store::Transaction& tx, const WebhookId& e
       {endpoint.str(), status, filter.event_type, filter.since, filter.before, filter.limit}));
 }
 
+std::int64_t count_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter) {
+  const auto status = filter.status ? std::optional(name_of(*filter.status)) : std::nullopt;
+  return tx
+      .query(
+          "SELECT COUNT(*) FROM webhook_deliveries WHERE endpoint_id = $1 AND (status = $2 OR $2 IS NULL) "
+          "AND (event_type = $3 OR $3 IS NULL) AND (created_at >= $4 OR $4 IS NULL)",
+          {endpoint.str(), status, filter.event_type, filter.since})
+      .front()
+      .integer(0);
+}
+
 std::vector<DeliveryAttempt> delivery_attempts(store::Transaction& tx, const DeliveryId& id) {
   std::vector<DeliveryAttempt> attempts;
   for (const auto& row : tx.query("SELECT number, at, duration_ms, status, error_code, error_message, headers, body "

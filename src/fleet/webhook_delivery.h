@@ -64,6 +64,8 @@ struct DeliveryFilter {
 };
 // Newest first, without their bodies.
 std::vector<Delivery> list_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter);
+// Without the cursor.
+std::int64_t count_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter);
 // Oldest first.
 std::vector<DeliveryAttempt> delivery_attempts(store::Transaction& tx, const DeliveryId& id);
 

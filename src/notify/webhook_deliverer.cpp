@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "fleet/change_feed.h"
 #include "notify/answer_excerpt.h"
 #include "notify/delivery_judge.h"
 #include "notify/webhook_fan_out.h"
@@ -29,6 +30,7 @@ struct WebhookDeliverer::Outlook {
   bool listening = false;
   bool steps_wanted = false;
   bool has_changes = false;
+  bool has_unsettled = false;
   bool has_expired = false;
   std::vector<fleet::DueEndpoint> due;
 };
@@ -111,11 +113,15 @@ net::Awaitable<base::Duration> WebhookDeliverer::take_turn() {
   const auto now = clock_.now();
   if (!inspected_at_ || now - *inspected_at_ >= kInspectEvery) co_await inspect();
   Outlook outlook;
-  co_await access(false, [&outlook, now](store::Transaction& tx) {
+  const auto settled = options_.settled();
+  co_await access(false, [&outlook, now, settled](store::Transaction& tx) {
     outlook = Outlook{.listening = fleet::has_listening_webhooks(tx)};
     if (outlook.listening) {
       outlook.steps_wanted = fleet::any_webhook_wants_steps(tx);
-      outlook.has_changes = !fleet::all_changes_after(tx, fleet::webhook_feed_position(tx), 1).empty();
+      const auto position = fleet::webhook_feed_position(tx);
+      const auto newest = fleet::last_change(tx);
+      outlook.has_changes = std::min(newest, settled) > position;
+      outlook.has_unsettled = newest > std::max(settled, position);
       outlook.due = fleet::due_endpoints(tx);
     }
     outlook.has_expired = fleet::has_expired_claims(tx, now);
@@ -131,20 +137,21 @@ net::Awaitable<base::Duration> WebhookDeliverer::take_turn() {
   }
   const bool can_send = is_due && sending_ < kSendingMax;
   if (outlook.has_changes || outlook.has_expired || can_send)
-    if (co_await decide(now)) co_return base::Duration(0);
+    if (co_await decide(now, settled)) co_return base::Duration(0);
+  if (outlook.has_unsettled) co_return kBetweenTurns;
   co_return next ? std::clamp(*next - now, base::Duration(1), kOwnLook) : kOwnLook;
 }
 
 // One transaction: new deliveries, and claims on what is due. True when there is certainly more to do at once.
-net::Awaitable<bool> WebhookDeliverer::decide(base::Instant now) {
+net::Awaitable<bool> WebhookDeliverer::decide(base::Instant now, std::int64_t settled) {
   std::vector<Order> orders;
   bool has_more = false;
   const std::int64_t room = kSendingMax - sending_;
-  co_await access(true, [&, now, room](store::Transaction& tx) {
+  co_await access(true, [&, now, settled, room](store::Transaction& tx) {
     orders.clear();
     fleet::lock_webhooks(tx);
     fleet::release_claims(tx, now, now);
-    has_more = fan_out(tx, ids_, now) >= kFanOutMax;
+    has_more = fan_out(tx, ids_, settled, now) >= kFanOutMax;
     const auto claimed = fleet::claimed_by_endpoint(tx);
     auto due = fleet::due_endpoints(tx);
     std::ranges::sort(due, {}, &fleet::DueEndpoint::due_at);

@@ -7,6 +7,7 @@
 // was sending is sent again, under the same id.
 
 #include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -40,6 +41,8 @@ struct DelivererOptions {
   std::shared_ptr<const net::AddressGuard> guard = std::make_shared<const net::AddressGuard>();
   std::string user_agent = "Slipway-Webhooks";
   bool sole = false;  // nobody else uses this database: claims found at the start are those of a dead process
+  // Up to where the feed of changes may be read (fleet/change_feed.h).
+  std::function<std::int64_t()> settled = [] { return std::numeric_limits<std::int64_t>::max(); };
   std::function<void(bool)> on_steps_wanted = [](bool) {};  // whether an endpoint asks for steps, when that changes
 };
 
@@ -68,7 +71,7 @@ class WebhookDeliverer {
 
   net::Awaitable<base::Duration> take_turn();
   net::Awaitable<void> inspect();
-  net::Awaitable<bool> decide(base::Instant now);
+  net::Awaitable<bool> decide(base::Instant now, std::int64_t settled);
   void send(Order order);
   void record(const Order& order, Outcome outcome);
   void on_recorded(const Order& order, const Outcome& outcome, const std::string& disabled, std::exception_ptr failure);

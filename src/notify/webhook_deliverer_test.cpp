@@ -355,7 +355,7 @@ TEST_P(Webhooks, WhatADeadReplicaWasSendingIsSentAgain) {
   std::string id;
   write([&](Transaction& tx) {
     fleet::lock_webhooks(tx);
-    fan_out(tx, ids_, clock_.now());
+    fan_out(tx, ids_, fleet::last_change(tx), clock_.now());
     const auto claimed = fleet::claim_deliveries(tx, hook.id, 10, clock_.now(), clock_.now() + kClaimFor);
     id = claimed.at(0).id.str();
   });
@@ -479,7 +479,7 @@ TEST_P(Webhooks, ARemovedEndpointIsGoneAtOnceAndItsDeliveriesSoon) {
   tell("w1", kAlice, 2'500);
   write([&](Transaction& tx) {
     fleet::lock_webhooks(tx);
-    while (fan_out(tx, ids_, clock_.now()) > 0) {
+    while (fan_out(tx, ids_, fleet::last_change(tx), clock_.now()) > 0) {
     }
     fleet::remove_webhook(tx, hook.id);
   });

@@ -21,8 +21,8 @@ fleet::Delivery make_delivery(const fleet::Webhook& webhook, const Occurrence& o
 
 }  // namespace
 
-std::int64_t fan_out(store::Transaction& tx, base::IdGenerator& ids, base::Instant now) {
-  const auto changes = fleet::all_changes_after(tx, fleet::webhook_feed_position(tx), kFanOutMax);
+std::int64_t fan_out(store::Transaction& tx, base::IdGenerator& ids, std::int64_t settled, base::Instant now) {
+  const auto changes = fleet::all_changes_between(tx, fleet::webhook_feed_position(tx), settled, kFanOutMax);
   if (changes.empty()) return 0;
   std::vector<Occurrence> occurrences;
   occurrences.reserve(changes.size());

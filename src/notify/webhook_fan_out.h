@@ -12,8 +12,9 @@ namespace slipway::notify {
 // How many changes one transaction takes.
 inline constexpr std::int64_t kFanOutMax = 500;
 
-// The caller has locked (fleet/webhook.h). Gives how many changes were read: with kFanOutMax, there may be more.
-std::int64_t fan_out(store::Transaction& tx, base::IdGenerator& ids, base::Instant now);
+// The caller has locked (fleet/webhook.h). Reads up to `settled` (fleet/change_feed.h) and gives how many changes those
+// were: with kFanOutMax, there may be more.
+std::int64_t fan_out(store::Transaction& tx, base::IdGenerator& ids, std::int64_t settled, base::Instant now);
 
 // A delivery that tells of nothing but itself: type webhook.ping.
 fleet::Delivery add_ping(store::Transaction& tx, const fleet::Webhook& webhook, base::IdGenerator& ids,
