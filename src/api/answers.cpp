@@ -42,6 +42,30 @@ constexpr std::array kStatuses = {
     CodeStatus{"SHUTTING_DOWN", 503},
 };
 
+// Errors quote what was sent, which may be of any length.
+std::string shortened(std::string_view text) {
+  constexpr std::size_t kTextMax = 500;  // bytes
+  if (text.size() <= kTextMax) return std::string(text);
+  std::size_t end = kTextMax;
+  while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // between two characters
+  return std::string(text.substr(0, end)) + "…";
+}
+
+json::Value shortened(const json::Value& details) {
+  if (const auto* text = details.if_string()) return json::Value(shortened(std::string_view(*text)));
+  if (const auto* object = details.if_object()) {
+    json::Object copy;
+    for (const auto& [name, value] : *object) copy[name] = shortened(value);
+    return copy;
+  }
+  if (const auto* array = details.if_array()) {
+    json::Array copy;
+    for (const auto& value : *array) copy.push_back(shortened(value));
+    return copy;
+  }
+  return details;
+}
+
 }  // namespace
 
 int http_status(const base::Error& error) {
@@ -78,16 +102,18 @@ net::Response list(const Meta& meta, json::Array items, const Page& page) {
 
 net::Response failure(const Meta& meta, const base::Error& error, std::string_view accept) {
   const int status = http_status(error);
+  const std::string message = shortened(error.message());
+  const json::Value details = shortened(error.details());
   net::Response answer;
   if (accept.find("application/problem+json") != std::string_view::npos) {
     json::Object problem{{"type", "about:blank"}, {"title", net::status_text(status)},
-                         {"status", status},      {"detail", error.message()},
+                         {"status", status},      {"detail", message},
                          {"code", error.code()},  {"requestId", meta.request_id}};
-    if (!error.details().is_null()) problem["details"] = error.details();
+    if (!details.is_null()) problem["details"] = details;
     answer = response(meta, status, "application/problem+json", problem);
   } else {
-    json::Object described{{"code", error.code()}, {"message", error.message()}};
-    if (!error.details().is_null()) described["details"] = error.details();
+    json::Object described{{"code", error.code()}, {"message", message}};
+    if (!details.is_null()) described["details"] = details;
     answer = response(meta, status, "application/json",
                       json::Object{{"success", false}, {"error", std::move(described)}, {"meta", meta_object(meta)}});
   }

@@ -87,6 +87,9 @@ net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call) {
   call.route = match.route->pattern;
   call.parameters = std::move(match.parameters);
   co_await authenticate(call, match.route->permission);
+  const auto& body = match.route->operation.body;
+  if (body.schema != nullptr && body.required && call.request.body.empty())
+    throw base::validation_error("body", "is required");
   co_return co_await match.route->handler(call);
 }
 

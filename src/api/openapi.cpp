@@ -27,7 +27,8 @@ constexpr std::array kTags = {
 
 constexpr std::string_view kAbout =
     "The control plane for machines that people work on. Every change runs as a durable workflow: the answer to a "
-    "change is 202 with its run. Later versions may add fields to answers, values to enumerations and types of events.";
+    "change is 202 with its run. In requests, null reads as absent; unknown fields are refused. Later versions may add "
+    "fields to answers, values to enumerations and types of events.";
 
 json::Object reference(std::string_view section, std::string_view name) {
   return {{"$ref", "#/components/" + std::string(section) + "/" + std::string(name)}};
@@ -92,13 +93,25 @@ json::Object common_parameters() {
 }
 
 json::Object common_headers() {
-  const auto header = [](std::string_view description) {
-    return json::Object{{"description", description}, {"schema", json::Object{{"type", "string"}}}};
+  const auto header = [](std::string_view description, bool required = true) {
+    return json::Object{
+        {"description", description}, {"required", required}, {"schema", json::Object{{"type", "string"}}}};
   };
-  return {{"RequestId", header("The request's id, as in the logs and the audit")},
-          {"ETag", header("The resource's version")},
-          {"Location", header("Where the run or the new resource is")},
-          {"RetryAfter", header("Seconds")}};
+  return {
+      {"RequestId", header("The request's id, as in the logs and the audit")},
+      {"ETag", header("The resource's version")},
+      {"Location", header("Where the run is")},
+      {"Replayed", header("true: an earlier request with this Idempotency-Key did it, and this was its answer", false)},
+      {"RetryAfter", header("Seconds")}};
+}
+
+// Only those that are referred to anywhere in `text`.
+json::Object used(json::Object components, std::string_view section, std::string_view text) {
+  json::Object kept;
+  for (auto& [name, component] : components)
+    if (text.contains("\"#/components/" + std::string(section) + "/" + std::string(name) + "\""))
+      kept[name] = std::move(component);
+  return kept;
 }
 
 // ---- one operation
@@ -149,12 +162,16 @@ json::Object answer_content(const Operation& operation, json::Schemas& schemas) 
   return content;
 }
 
-json::Object answer_of_operation(const Operation& operation, json::Schemas& schemas) {
+json::Object answer_of_operation(const Router::Route& route, json::Schemas& schemas) {
+  const auto& operation = route.operation;
+  const bool replayable = route.method != net::Method::get;
   json::Object headers{{"X-Request-Id", reference("headers", "RequestId")}};
   if (operation.etag) headers["ETag"] = reference("headers", "ETag");
-  const int status = operation.answer.status;
-  if (status == 201 || status == 202) headers["Location"] = reference("headers", "Location");
-  if (status == 202) headers["Retry-After"] = reference("headers", "RetryAfter");
+  if (operation.answer.status == 202) {
+    headers["Location"] = reference("headers", "Location");
+    headers["Retry-After"] = reference("headers", "RetryAfter");
+  }
+  if (replayable) headers["Idempotent-Replayed"] = reference("headers", "Replayed");
   json::Object answer{{"description", operation.summary}, {"headers", std::move(headers)}};
   if (auto content = answer_content(operation, schemas); !content.empty()) answer["content"] = std::move(content);
   return answer;
@@ -174,9 +191,14 @@ std::set<int> error_statuses(const Router::Route& route) {
 }
 
 json::Object answers(const Router::Route& route, json::Schemas& schemas) {
-  json::Object all{{std::to_string(route.operation.answer.status), answer_of_operation(route.operation, schemas)}};
+  const auto& answer = route.operation.answer;
+  json::Object all{{std::to_string(answer.status), answer_of_operation(route, schemas)}};
+  // What a proxy that speaks HTTP/2 makes of it.
+  if (answer.shape == AnswerShape::websocket)
+    all["200"] = json::Object{{"description", "Over HTTP/2 (RFC 8441): the websocket is open"}};
   if (route.operation.etag && route.method == net::Method::get)
-    all["304"] = json::Object{{"description", "Not modified"}};
+    all["304"] = json::Object{{"description", "It is still what If-None-Match says"},
+                              {"headers", json::Object{{"ETag", reference("headers", "ETag")}}}};
   for (const int status : error_statuses(route)) {
     const auto name = std::to_string(status);
     if (!all.contains(name)) all[name] = reference("responses", "Error" + name);
@@ -184,13 +206,24 @@ json::Object answers(const Router::Route& route, json::Schemas& schemas) {
   return all;
 }
 
+// What a path's parameter names, by the segment before it.
+std::string whose(std::string_view collection) {
+  if (collection == "schedules") return "The schedule's id or name";
+  if (collection == "why") return "The id of a workspace or run";
+  std::string one(collection);
+  if (one.ends_with('s')) one.pop_back();
+  return "Of the " + one;
+}
+
 json::Array parameters(const Router::Route& route, json::Schemas& schemas) {
   const auto& operation = route.operation;
   json::Array all;
-  for (const auto& segment : route.segments)
-    if (segment.starts_with(':'))
-      all.push_back(detail::describe_parameter(segment.substr(1), json::Object{{"type", "string"}, {"minLength", 1}},
-                                               true, nullptr));
+  for (std::size_t i = 1; i < route.segments.size(); ++i)
+    if (const auto& segment = route.segments[i]; segment.starts_with(':'))
+      all.push_back(detail::describe_parameter(
+          segment.substr(1),
+          json::Object{{"type", "string"}, {"minLength", 1}, {"description", whose(route.segments[i - 1])}}, true,
+          nullptr));
   if (operation.query.parameters != nullptr)
     for (auto& parameter : operation.query.parameters(schemas)) all.push_back(std::move(parameter));
   const bool get = route.method == net::Method::get;
@@ -202,15 +235,44 @@ json::Array parameters(const Router::Route& route, json::Schemas& schemas) {
   return all;
 }
 
+// What is required, and what has an example of its own.
+json::Value example_of(const json::Value& schema, const json::Schemas& schemas) {
+  const auto& object = schema.as_object();
+  if (const auto* examples = object.if_contains("examples")) return examples->at(0);
+  if (const auto* reference = object.if_contains("$ref")) {
+    const std::string_view name = reference->as_string();
+    return example_of(schemas.component(std::string(name.substr(name.rfind('/') + 1))), schemas);
+  }
+  if (const auto* allowed = object.if_contains("enum")) return allowed->at(0);
+  const auto* type = object.if_contains("type");
+  if (type == nullptr || !type->is_string()) return json::Object{};
+  if (*type == "boolean") return true;
+  if (*type == "integer" || *type == "number") return object.contains("minimum") ? object.at("minimum") : 1;
+  if (*type == "array") return json::Array{example_of(object.at("items"), schemas)};
+  if (*type == "string")
+    return object.contains("format") && object.at("format") == "date-time" ? "2025-01-12T10:00:00Z" : "text";
+  json::Object example;
+  if (const auto* properties = object.if_contains("properties"))
+    for (const auto& [name, property] : properties->as_object()) {
+      const auto* required = object.if_contains("required");
+      const bool is_required = required != nullptr && std::ranges::count(required->as_array(), json::Value(name)) > 0;
+      if (is_required || property.as_object().contains("examples")) example[name] = example_of(property, schemas);
+    }
+  return example;
+}
+
 json::Object describe_route(const Router::Route& route, json::Schemas& schemas) {
   const auto& operation = route.operation;
   json::Object described{
       {"operationId", operation.id}, {"tags", json::Array{operation.tag}}, {"summary", operation.summary}};
   described["description"] = operation.description.empty() ? operation.summary + "." : operation.description;
   if (auto all = parameters(route, schemas); !all.empty()) described["parameters"] = std::move(all);
-  if (operation.body.schema != nullptr)
-    described["requestBody"] =
-        json::Object{{"required", operation.body.required}, {"content", body_content(operation.body.schema(schemas))}};
+  if (operation.body.schema != nullptr) {
+    auto content = body_content(operation.body.schema(schemas));
+    if (auto example = example_of(operation.body.schema(schemas), schemas); !example.as_object().empty())
+      content["application/json"].as_object()["example"] = std::move(example);
+    described["requestBody"] = json::Object{{"required", operation.body.required}, {"content", std::move(content)}};
+  }
   described["responses"] = answers(route, schemas);
   if (route.permission == Permission::open) described["security"] = json::Array{};
   return described;
@@ -284,6 +346,8 @@ json::Value describe(const Router& router, std::string_view version) {
     if (methods.is_null()) methods = json::Object{};
     methods.as_object()[method_key(route.method)] = describe_route(route, schemas);
   }
+  json::Object responses = error_responses(statuses);
+  const std::string text = json::print_value(paths) + json::print_value(responses);
   const json::Object bearer{
       {"type", "http"}, {"scheme", "bearer"}, {"description", "An API key: `Authorization: Bearer slk_…`"}};
   return json::Object{
@@ -291,15 +355,16 @@ json::Value describe(const Router& router, std::string_view version) {
       {"info", json::Object{{"title", "Slipway"},
                             {"version", version},
                             {"description", kAbout},
+                            {"contact", json::Object{{"name", "Whoever operates this hub"}}},
                             {"license", json::Object{{"name", "Apache 2.0"}, {"identifier", "Apache-2.0"}}}}},
       {"servers", json::Array{json::Object{{"url", "/"}, {"description", "This hub"}}}},
       {"security", json::Array{json::Object{{"apiKey", json::Array{}}}}},
       {"tags", tags()},
       {"paths", std::move(paths)},
       {"components", json::Object{{"schemas", schemas.components()},
-                                  {"parameters", common_parameters()},
-                                  {"headers", common_headers()},
-                                  {"responses", error_responses(statuses)},
+                                  {"parameters", used(common_parameters(), "parameters", text)},
+                                  {"headers", used(common_headers(), "headers", text)},
+                                  {"responses", std::move(responses)},
                                   {"securitySchemes", json::Object{{"apiKey", bearer}}}}}};
 }
 

@@ -20,7 +20,7 @@ void refuse_unknown(const Call& call, const json::Array& known) {
   for (const auto& [name, value] : call.request.query) {
     const bool is_known = std::ranges::any_of(
         known, [&](const json::Value& each) { return each.get_string() == std::string_view(name); });
-    if (!is_known) throw base::validation_error(name, "is not a known query parameter", known);
+    if (!is_known) throw base::validation_error(name.empty() ? "query" : name, "is not a known query parameter", known);
   }
 }
 

@@ -11,8 +11,10 @@ namespace {
 using Answer = net::Awaitable<std::optional<net::Response>>;
 namespace queues = durable::queues;
 
-constexpr std::int64_t kKeysShown = 50;    // those with the most waiting runs
-constexpr std::size_t kReasonMax = 500;    // characters
+constexpr std::int64_t kKeysShown = 50;        // those with the most waiting runs
+constexpr std::size_t kReasonMax = 500;        // characters
+constexpr std::int64_t kCountMax = 1'000'000;  // these two as durable::validate has them
+constexpr std::int64_t kPeriodMaxMs = 366 * std::int64_t(24) * 3'600'000;
 constexpr std::size_t kQueuesMax = 1'000;  // every look of every replica reads them all
 
 struct RateView {
@@ -20,6 +22,11 @@ struct RateView {
   base::Duration period_ms{0};
 };
 SLIPWAY_JSON_CAMEL(RateView, count, period_ms)
+inline const json::Rules& json_rules(const RateView*) {
+  static const json::Rules rules{{.member = "count", .minimum = 1, .maximum = kCountMax},
+                                 {.member = "period_ms", .minimum = 1, .maximum = kPeriodMaxMs}};
+  return rules;
+}
 
 // The whole of the limits: what is left out is not limited.
 struct PutQueue {

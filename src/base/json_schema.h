@@ -16,6 +16,7 @@ class Schemas {
   Value add(std::string name, Value schema);
   // By name, in the order of the alphabet.
   Object components() const;
+  const Value& component(const std::string& name) const { return components_.at(name).schema; }
 
  private:
   struct Component {

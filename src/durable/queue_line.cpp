@@ -89,10 +89,10 @@ void validate(const QueueLimits& limits) {
   if (limits.key_concurrency) check_range("keyConcurrency", *limits.key_concurrency, 1, kLimitMax);
   if (limits.size) check_range("size", *limits.size, 1, kLimitMax);
   if (!limits.rate) return;
-  check_range("rate.count", limits.rate->count, 1, kLimitMax);
-  check_range("rate.periodMs", limits.rate->period.count(), 1, kPeriodMax.count());
+  check_range("rate/count", limits.rate->count, 1, kLimitMax);
+  check_range("rate/periodMs", limits.rate->period.count(), 1, kPeriodMax.count());
   if (limits.rate->count > to_us(limits.rate->period))
-    throw base::validation_error("rate.count", "is more than one in a microsecond");
+    throw base::validation_error("rate/count", "is more than one in a microsecond");
 }
 
 void validate_queue_name(std::string_view name) {

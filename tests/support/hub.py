@@ -1,6 +1,6 @@
 """A real hub for a test: its own data folder and free port; started, stopped, killed, and taken away with all it made.
 
-Only Python's standard library. Typical use:
+Every answer is held against the API's document (contract.py). Typical use:
 
     with Hub() as hub:
         run = hub.post("/v1/workspaces", {"name": "hello"}).expect(202)["run"]
@@ -22,6 +22,8 @@ import subprocess
 import tempfile
 import time
 import urllib.parse
+
+from .contract import contract
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SLIPWAY = pathlib.Path(os.environ.get("SLIPWAY_BIN", ROOT / "build/debug/src/slipway")).resolve()
@@ -212,12 +214,14 @@ class Hub:
         try:
             connection.request(method, path, body=body, headers=sent)
             response = connection.getresponse()
-            return Answer(response.status, response.headers, response.read().decode(errors="replace"))
+            answer = Answer(response.status, response.headers, response.read().decode(errors="replace"))
         except http.client.HTTPException as error:
             # The hub died in the middle of its answer: for a caller the same as a broken connection.
             raise ConnectionError(str(error)) from error
         finally:
             connection.close()
+        contract().check(method, path, body, answer.status, answer.headers, answer.text)
+        return answer
 
     def get(self, path, **options):
         return self.request("GET", path, **options)

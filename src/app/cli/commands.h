@@ -13,7 +13,7 @@ void add_copy_command(CLI::App& app, Invocation& invocation);                   
 void add_ssh_config_command(CLI::App& app, Invocation& invocation);                     // ssh-config
 void add_run_commands(CLI::App& app, Invocation& invocation);         // runs list|show|watch|events|cancel
 void add_schedule_commands(CLI::App& app, Invocation& invocation);    // schedules list|show|create|pause|…
-void add_hub_commands(CLI::App& app, Invocation& invocation);         // why, status, version
+void add_hub_commands(CLI::App& app, Invocation& invocation);         // why, status, version, openapi
 void add_queue_commands(CLI::App& app, Invocation& invocation);       // queues list|show|set|pause|resume|delete
 void add_key_commands(CLI::App& app, Invocation& invocation);         // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);  // completion, and what it calls back

@@ -1,8 +1,10 @@
-// why, status, version.
+// why, status, version, openapi.
 
 #include <CLI/CLI.hpp>
 #include <ostream>
 
+#include "api/openapi.h"
+#include "api/routes.h"
 #include "app/cli/commands.h"
 #include "app/cli/table.h"
 #include "app/cli/views.h"
@@ -82,12 +84,24 @@ void add_version(CLI::App& app, Invocation& invocation) {
   });
 }
 
+// Without a hub, so that clients can be generated where none runs.
+void add_openapi(CLI::App& app, Invocation& invocation) {
+  add_command(
+      app, invocation, "openapi", "Print the API's OpenAPI 3.1 document",
+      "  slipway openapi > openapi.json\n  slipway openapi | openapi-generator-cli generate -g python -i /dev/stdin",
+      [&invocation] {
+        invocation.print_json(api::describe(api::all_routes(), kVersion));
+        return kOk;
+      });
+}
+
 }  // namespace
 
 void add_hub_commands(CLI::App& app, Invocation& invocation) {
   add_why(app, invocation);
   add_status(app, invocation);
   add_version(app, invocation);
+  add_openapi(app, invocation);
 }
 
 }  // namespace slipway::app::cli

@@ -1,0 +1,233 @@
+"""Every route of the API's document is asked wrongly, in thousands of ways, by an admin, by a stranger and by nobody.
+
+Each answer fits the document, is never the hub's fault, says what is wrong where one thing is, and tells nothing of what
+belongs to others. SLIPWAY_FUZZ_SEED=N repeats a run; SLIPWAY_FUZZ_DENSITY=N asks more of each kind (usually 8)."""
+
+import collections
+import http.client
+import json
+import os
+import pathlib
+import random
+import sys
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support.contract import Violation, contract  # noqa: E402
+from support.hostile import Maker  # noqa: E402
+from support.hub import Hub  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
+
+SEED = int(os.environ.get("SLIPWAY_FUZZ_SEED", "20250112"))
+DENSITY = int(os.environ.get("SLIPWAY_FUZZ_DENSITY", "8"))
+CANARY = "canary-7f3a9c"
+BODY_LIMIT = 1 << 20  # above it the hub may close before it has read everything
+GROWTH_MAX_KB = 256 * 1024
+FAILURES_SHOWN = 25
+RANGE = {"from", "until", "since", "startsAt", "endsAt", "cron"}  # of what does not fit together, either may be named
+
+
+class Client:
+    """One caller on one connection, which is made anew when the hub closed it."""
+
+    def __init__(self, port, key):
+        self.port = port
+        self.key = key
+        self.connection = None
+
+    def send(self, case):
+        """Gives status, headers and text; the text of a live stream is empty."""
+        if self.connection is not None:
+            try:
+                return self._try(case)
+            except (OSError, http.client.HTTPException):
+                self.close()  # it may have been closed after the answer before
+        return self._try(case)
+
+    def _try(self, case):
+        if self.connection is None:
+            self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        names = {name.lower() for name in case.headers}
+        self.connection.putrequest(case.method, case.target, skip_host="host" in names, skip_accept_encoding=True)
+        if self.key is not None and "authorization" not in names:
+            self.connection.putheader("Authorization", f"Bearer {self.key}")
+        for name, value in case.headers.items():
+            self.connection.putheader(name, value.encode("latin-1"))
+        if case.body is not None or case.method not in ("GET", "DELETE", "OPTIONS", "TRACE"):
+            self.connection.putheader("Content-Length", str(len(case.body or b"")))
+        self.connection.endheaders(case.body)
+        response = self.connection.getresponse()
+        streams = (response.headers.get("Content-Type") or "").startswith("text/event-stream")
+        text = "" if streams else response.read().decode()
+        if streams or response.will_close:
+            self.close()
+        return response.status, response.headers, text
+
+    def close(self):
+        if self.connection is not None:
+            self.connection.close()
+        self.connection = None
+
+
+class World:
+    """A hub with a victim's things in it, and with things of those who ask. Nothing gets a machine: the queue is paused."""
+
+    def __init__(self, hub):
+        self.hub = hub
+        self.keys = {"admin": hub.key, "nobody": None}
+        self.users = {}
+        for name in ("victim", "stranger"):
+            made = hub.post("/v1/api-keys", {"name": f"{name}-{CANARY}" if name == "victim" else name}).expect(201)
+            self.keys[name], self.users[name] = made["key"], made["user_id"]
+        self.spare_key = hub.post("/v1/api-keys", {"name": "spare"}).expect(201)["id"]
+        hub.put("/v1/queues/workspaces", {"concurrency": 1}).expect(200)
+        hub.patch("/v1/queues/workspaces", {"paused": True}).expect(200)
+        hub.put("/v1/queues/fuzzed", {"concurrency": 1}).expect(200)
+        schedule = {"name": "fuzzed", "type": "hub.forget-old", "cron": "@yearly"}
+        self.schedule = hub.post("/v1/schedules", schedule).expect(201)["id"]
+        self.workspaces, self.runs = {}, {}
+        for name in ("admin", "victim", "stranger"):
+            secret = CANARY if name == "victim" else "plain"
+            asked = {"name": f"{name}-{secret}", "metadata": {"repo": f"https://{secret}.example"}, "environment": {"TOKEN": secret}}
+            made = hub.post("/v1/workspaces", asked, key=self.keys[name]).expect(202)
+            self.workspaces[name], self.runs[name] = made["workspace"]["id"], made["run"]["id"]
+        # What no answer to others may hold.
+        self.secrets = [CANARY, self.users["victim"], self.workspaces["victim"], self.runs["victim"]]
+
+    def ids(self, caller):
+        """What a path's parameter is filled with. The victim's things are there for those who must not get at them."""
+        mine = caller if caller in self.workspaces else "victim"
+        whose = [mine] if caller == "admin" else [mine, "victim"]
+        known = {
+            "workspaces": [self.workspaces[name] for name in whose],
+            "runs": [self.runs[name] for name in whose],
+            "why": [self.workspaces[name] for name in whose] + [self.runs[name] for name in whose],
+            "schedules": [self.schedule, "fuzzed"],
+            "queues": ["fuzzed"],
+            "api-keys": [self.spare_key],
+        }
+
+        def choose(operation):
+            parts = operation.path.split("/")
+            collections_of = [before for before, part in zip(parts, parts[1:]) if part.startswith("{")]
+            return known.get(collections_of[0] if collections_of else "", ["workspace.create", "unknown"])
+
+        return choose
+
+    def take_away(self):
+        """Deletes every workspace, none of which has a machine."""
+        runs = []
+        while found := self.hub.get("/v1/workspaces?owner=all&limit=200").expect(200):
+            for workspace in found:
+                gone = self.hub.delete(f"/v1/workspaces/{workspace['id']}")
+                runs.append(gone.expect(202)["run"]["id"])
+            for run in runs:
+                self.hub.await_run(run)
+
+
+def memory_kb(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1])
+    raise AssertionError("the hub is gone")
+
+
+def error_of(headers, text):
+    """Code, message and details of an error, in whichever form it came."""
+    answer = json.loads(text)
+    if (headers.get("Content-Type") or "").startswith("application/problem+json"):
+        return answer["code"], answer["detail"], answer.get("details") or {}
+    return answer["error"]["code"], answer["error"]["message"], answer["error"].get("details") or {}
+
+
+def judge(case, caller, status, headers, text, secrets):
+    """Throws AssertionError for an answer that is not as it must be."""
+    if status >= 500 and not (status == 501 and case.method in ("TRACE", "BREW")):
+        raise AssertionError(f"{status}: {text[:500]}")
+    if contract().find(case.method, case.target) is not None:
+        contract().check(case.method, case.target, case.body, status, headers, text)
+    sent = f"{case.target} {case.headers} {(case.body or b'').decode(errors='replace')}"
+    told = f"{headers}\n{text}"
+    if caller != "admin":
+        for secret in secrets:
+            if secret in told and secret not in sent:
+                raise AssertionError(f"{status} tells what belongs to another ({secret}): {told[:1000]}")
+    if status == 405 and not headers.get("Allow"):
+        raise AssertionError("405 does not say what is allowed")
+    if not 400 <= status < 500 or case.method == "HEAD":
+        return
+    code, message, details = error_of(headers, text)
+    if len(message) < 5 or len(text) > 20_000:
+        raise AssertionError(f"{code} has a message of {len(message)} and a body of {len(text)} characters")
+    if code == "VALIDATION_ERROR":
+        field = details.get("field")
+        if not field:
+            raise AssertionError(f"VALIDATION_ERROR names no field: {text[:500]}")
+        wrong = case.field
+        named = not wrong or wrong.endswith("/KEY") or field.startswith(wrong) or wrong.startswith(field)
+        if not named and field != "body" and not {field, wrong} <= RANGE:
+            raise AssertionError(f"'{wrong}' is wrong, but the answer names '{field}': {message}")
+
+
+class BadInputTest(unittest.TestCase):
+    def ask_everything(self, world, density):
+        """Gives how many requests were answered with which status, and what was wrong with the answers."""
+        statuses, failures = collections.Counter(), []
+        for caller in ("admin", "stranger", "nobody"):
+            client = Client(world.hub.port, world.keys[caller])
+            maker = Maker(contract(), random.Random(f"{SEED}/{caller}"), world.ids(caller))
+            for operation in contract().operations:
+                for case in maker.cases(operation, density if caller != "nobody" else 1):
+                    try:
+                        status, headers, text = client.send(case)
+                        statuses[status] += 1
+                        judge(case, caller, status, headers, text, world.secrets)
+                    except (OSError, http.client.HTTPException) as error:
+                        client.close()
+                        if len(case.body or b"") < BODY_LIMIT:
+                            failures.append(f"{caller}: {case}\n    no answer: {error!r}")
+                    except (AssertionError, ValueError, KeyError) as error:
+                        failures.append(f"{caller}: {case}\n    {type(error).__name__}: {str(error)[:1000]}")
+            client.close()
+        return statuses, failures
+
+    def check(self, hub):
+        world = World(hub)
+        began, before = time.monotonic(), memory_kb(hub.process.pid)
+        try:
+            statuses, failures = self.ask_everything(world, DENSITY)
+            growth = memory_kb(hub.process.pid) - before
+            print(f"seed {SEED}: {sum(statuses.values())} requests in {time.monotonic() - began:.0f} s, {dict(statuses)}, {growth} KB more")
+            shown = "\n".join(failures[:FAILURES_SHOWN])
+            self.assertEqual([], failures[:1], f"{len(failures)} of them, with SLIPWAY_FUZZ_SEED={SEED}:\n{shown}")
+            self.assertEqual(200, hub.get("/health", key=None).status)
+            self.assertLess(growth, GROWTH_MAX_KB)
+        finally:
+            world.take_away()
+
+    def test_no_request_is_the_hubs_fault_or_tells_of_others(self):
+        with Hub() as hub:
+            self.check(hub)
+
+    def test_nor_is_it_over_postgres(self):
+        database = Postgres()
+        self.addCleanup(database.close)
+        with Hub(options=["--database", database.url]) as hub:
+            self.check(hub)
+
+    def test_a_cursor_belongs_to_its_question(self):
+        with Hub() as hub:
+            for name in ("one", "two", "three"):
+                hub.post("/v1/api-keys", {"name": name}).expect(201)
+            audit = hub.get("/v1/audit?limit=1").json["meta"]["pagination"]["nextCursor"]
+            hub.get(f"/v1/audit?limit=2&cursor={audit}").expect(200)
+            refused = hub.get(f"/v1/api-keys?cursor={audit}").expect_error(400, "VALIDATION_ERROR")
+            self.assertEqual("cursor", refused["details"]["field"])
+            for cursor in ("x", "1", "...", audit[:-1] + "x", "0" * 12 + audit[12:]):
+                hub.get(f"/v1/audit?cursor={cursor}").expect_error(400, "VALIDATION_ERROR")
+
+
+if __name__ == "__main__":
+    print(f"SLIPWAY_FUZZ_SEED={SEED}", flush=True)
+    unittest.main(verbosity=2)
