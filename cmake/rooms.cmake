@@ -46,6 +46,7 @@ find_package(OpenSSL REQUIRED)
 find_package(PostgreSQL REQUIRED)
 find_package(SQLite3 REQUIRED)
 find_package(CURL REQUIRED)
+find_package(ZLIB REQUIRED)
 find_package(fmt REQUIRED)  # header-only below: Debian has no static fmt
 find_package(spdlog REQUIRED)
 # Abseil's clocks of time zones. Debian's CMake files name its shared objects; the archives keep the program whole.

@@ -11,6 +11,7 @@
 #include "api/keys_in_progress.h"
 #include "base/executor.h"
 #include "base/id.h"
+#include "base/trace_context.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
 #include "fleet/identity.h"
@@ -74,10 +75,13 @@ struct Call {
   net::Exchange& exchange;
   const net::Request& request;
   std::string request_id;
-  std::string route;                    // the pattern, for metrics and logs
-  std::vector<std::string> parameters;  // what stood at each ':name' of the pattern
+  std::optional<base::TraceContext> trace;  // what the request belongs to, if it says so
+  std::string route;                        // the pattern, for metrics and logs
+  std::vector<std::string> parameters;      // what stood at each ':name' of the pattern
   std::optional<Caller> caller;
 
+  // The trace of what this request causes: StartRequest::trace (WF-49).
+  std::string trace_text() const { return (trace ? trace->caused(request_id) : base::trace_of(request_id)).text(); }
   Meta meta() const { return {request_id, hub.clock.now()}; }
   net::Response success(int status, const json::Value& data) const { return api::success(meta(), status, data); }
 };

@@ -11,6 +11,16 @@ base::Error unauthorized(std::string message) {
   return base::Error(base::ErrorClass::user, "UNAUTHORIZED", std::move(message));
 }
 
+base::Error too_many(std::string message, base::Duration retry_after) {
+  return base::Error(base::ErrorClass::throttled, "RATE_LIMITED", std::move(message)).with_retry_after(retry_after);
+}
+
+std::optional<base::TraceContext> trace_of(const net::Request& request) {
+  const auto parent = request.headers.get("traceparent");
+  if (!parent) return std::nullopt;
+  return base::parse_trace(*parent, request.headers.get("tracestate").value_or(""));
+}
+
 std::string allow_header(const std::vector<net::Method>& methods) {
   std::string text;
   for (const auto method : methods) text += (text.empty() ? "" : ", ") + std::string(net::to_string(method));
@@ -32,23 +42,26 @@ std::string request_id_of(Hub& hub, const net::Request& request) {
 
 }  // namespace
 
-Dispatcher::Dispatcher(Hub& hub, const Router& router, const net::StaticFiles* pages)
-    : hub_(hub), router_(router), pages_(pages) {}
+Dispatcher::Dispatcher(Hub& hub, const Router& router, const net::StaticFiles* pages, DispatchOptions options)
+    : hub_(hub), router_(router), pages_(pages), cors_(std::move(options.cors)), rates_(options.rate) {}
 
 net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
   const net::Request& request = exchange.request();
   const auto began = hub_.clock.now();
+  Outgoing outgoing(exchange, hub_);
+  cors_.set_fields(outgoing.headers(), request);
   Call call{.hub = hub_,
-            .exchange = exchange,
+            .exchange = outgoing,
             .request = request,
             .request_id = request_id_of(hub_, request),
+            .trace = trace_of(request),
             .route = std::string(kUnknownRoute),
             .parameters = {},
             .caller = {}};
   std::optional<net::Response> response;
   std::optional<base::Error> error;
   try {
-    response = co_await answer(call);
+    response = co_await answer(call, outgoing);
   } catch (...) {
     error = base::as_error(std::current_exception());
   }
@@ -63,23 +76,26 @@ net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
       response->headers.set("Allow", std::string_view(allowed->at("allow").as_string()));
   }
   if (response) status = response->status;
-  if (response && !exchange.answered()) co_await exchange.respond(std::move(*response));
+  if (response && !exchange.answered()) co_await outgoing.respond(std::move(*response));
   record(call, status, streamed ? std::nullopt : std::optional(hub_.clock.now() - began));
 }
 
-net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call) {
+net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call, Outgoing& outgoing) {
   // The socket that is bound into sandboxes is for their agents and nothing else.
   if (call.request.local_socket && call.request.path != kAgentRoute) throw base::not_found("route", call.request.path);
+  if (cors_.is_preflight(call.request)) co_return cors_.answer_preflight(call.request);
   auto match = router_.match(call.request);
   if (match.route == nullptr) {
     if (pages_ != nullptr && match.allowed.empty()) {
       if (auto page = pages_->answer(call.request)) {
         call.route = kPages;
+        outgoing.keep_in(packed_pages_);
         co_return page;
       }
     }
     // Who has no key learns nothing of what routes there are.
     co_await authenticate(call, Permission::member);
+    admit(call, outgoing);
     if (match.allowed.empty()) throw base::not_found("route", call.request.path);
     throw base::Error(base::ErrorClass::user, "METHOD_NOT_ALLOWED", "this route knows other methods only",
                       json::Object{{"allow", allow_header(match.allowed)}});
@@ -87,6 +103,7 @@ net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call) {
   call.route = match.route->pattern;
   call.parameters = std::move(match.parameters);
   co_await authenticate(call, match.route->permission);
+  admit(call, outgoing);
   const auto& body = match.route->operation.body;
   if (body.schema != nullptr && body.required && call.request.body.empty())
     throw base::validation_error("body", "is required");
@@ -101,12 +118,7 @@ net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission)
     const base::Secret shown{std::string(header->substr(kScheme.size()))};
     const std::string hash = fleet::hash_of(shown);
     auto key = hub_.key_cache.find(hash, hub_.clock.now());
-    if (!key) {
-      const auto asked_at = hub_.clock.now();
-      const auto generation = hub_.key_cache.generation();
-      co_await read(hub_, [&](store::Transaction& tx) { key = fleet::find_key_by_hash(tx, hash); });
-      if (key) hub_.key_cache.keep(hash, *key, asked_at, generation);
-    }
+    if (!key) key = co_await find_key(hash);
     if (key) call.caller = Caller{key->user_id, key->user_name, key->role, key->id.str()};
   }
   if (permission == Permission::open) co_return;
@@ -114,6 +126,28 @@ net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission)
     throw unauthorized(has_key ? "this API key is not known" : "an API key is needed: Authorization: Bearer slk_…");
   if (permission == Permission::admin && !call.caller->is_admin())
     throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may do this");
+}
+
+net::Awaitable<std::optional<fleet::ApiKey>> Dispatcher::find_key(const std::string& hash) {
+  const auto asked_at = hub_.clock.now();
+  const auto generation = hub_.key_cache.generation();
+  std::optional<fleet::ApiKey> key;
+  co_await read(hub_, [&](store::Transaction& tx) { key = fleet::find_key_by_hash(tx, hash); });
+  if (key) hub_.key_cache.keep(hash, *key, asked_at, generation);
+  co_return key;
+}
+
+// WF-48. Who has no key yet, and agents, are bounded elsewhere.
+void Dispatcher::admit(const Call& call, Outgoing& outgoing) {
+  if (!call.caller || rates_.policy().quota == 0) return;
+  const auto standing = rates_.admit(call.caller->key_id, hub_.clock.monotonic());
+  set_fields(outgoing.headers(), rates_.policy(), standing);
+  if (standing.admitted) return;
+  hub_.metrics.counter("slipway_http_rate_limited_total", "Requests refused because their caller made too many.")
+      .increment();
+  throw too_many("this key may make " + std::to_string(rates_.policy().quota) + " requests in " +
+                     base::format_duration(rates_.policy().window),
+                 standing.retry_after);
 }
 
 // A start that a full queue did not take.
@@ -141,7 +175,8 @@ void Dispatcher::record(const Call& call, int status, std::optional<base::Durati
                               {"method", method},
                               {"route", call.route},
                               {"status", status},
-                              {"ms", took.value_or(base::Duration(0))}});
+                              {"ms", took.value_or(base::Duration(0))},
+                              {"trace", call.trace ? call.trace->trace_id : ""}});
 }
 
 net::ServerHooks Dispatcher::hooks() {

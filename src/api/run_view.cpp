@@ -1,5 +1,7 @@
 #include "api/run_view.h"
 
+#include "base/trace_context.h"
+
 namespace slipway::api {
 
 using durable::StepStatus;
@@ -32,6 +34,7 @@ RunView view_row(const durable::journal::Row& row) {
                .started_at = row.record.started_at,
                .completed_at = row.completed_at,
                .parked_reason = row.parked_reason};
+  if (const auto trace = base::trace_from_text(row.record.trace)) view.trace_id = trace->trace_id;
   if (row.completed_at) view.duration_ms = (*row.completed_at - row.record.started_at).count();
   if (row.needs_attention) view.needs_attention = true;
   if (row.failure) {

@@ -58,6 +58,7 @@ struct RunView {
   std::string resource_type;
   std::string resource_id;
   std::string triggered_by;
+  std::optional<std::string> trace_id;  // of the request that asked for it (WF-49)
   base::Instant started_at;
   std::optional<base::Instant> completed_at;
   std::optional<std::int64_t> duration_ms;
@@ -69,8 +70,9 @@ struct RunView {
   std::optional<WaitingView> waiting;          // in a queue; left out in lists
   std::optional<std::vector<StepView>> steps;  // left out in lists
 };
-SLIPWAY_JSON_CAMEL(RunView, id, type, status, resource_type, resource_id, triggered_by, started_at, completed_at,
-                   duration_ms, progress, cancel_requested_at, needs_attention, parked_reason, error, waiting, steps)
+SLIPWAY_JSON_CAMEL(RunView, id, type, status, resource_type, resource_id, triggered_by, trace_id, started_at,
+                   completed_at, duration_ms, progress, cancel_requested_at, needs_attention, parked_reason, error,
+                   waiting, steps)
 
 struct EventView {
   std::int64_t seq = 0;

@@ -190,7 +190,8 @@ durable::RunRecord make_run(Call& call, std::string_view type, const Workspace& 
        .triggered_by = call.caller->user.str(),
        .owner_id = workspace.owner_id.str(),
        .input = json::to_value(request),
-       .ticket = durable::Ticket{.queue = std::string(kQueue), .key = workspace.owner_id.str()}});
+       .ticket = durable::Ticket{.queue = std::string(kQueue), .key = workspace.owner_id.str()},
+       .trace = call.trace_text()});
 }
 
 // ---- answers
@@ -240,7 +241,8 @@ durable::RunRecord make_change(Call& call, std::string_view type, WorkspaceReque
                                       .triggered_by = call.caller->user.str(),
                                       .owner_id = {},
                                       .input = json::to_value(request),
-                                      .ticket = std::move(ticket)});
+                                      .ticket = std::move(ticket),
+                                      .trace = call.trace_text()});
 }
 
 // Stores the run and makes the workspace its own. Gives what is answered and audited.

@@ -1,9 +1,9 @@
 #include "app/hub_config.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
 #include "base/error.h"
-#include "base/time.h"
 #include "net/address_guard.h"
 
 namespace slipway::app {
@@ -22,7 +22,24 @@ std::string is_network(const std::string& text) {
   }
 }
 
+std::string is_rate(const std::string& text) {
+  return parse_rate(text) ? "" : "'" + text + "' is not a rate like 6000/1m, 100/1s or 0";
+}
+
 }  // namespace
+
+std::optional<Rate> parse_rate(const std::string& text) {
+  if (text == "0") return Rate{};
+  constexpr std::int64_t kCountMax = 1'000'000'000;
+  const auto slash = text.find('/');
+  if (slash == std::string::npos) return std::nullopt;
+  std::int64_t count = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + slash, count);
+  const auto period = base::parse_duration(text.substr(slash + 1));
+  if (failure != std::errc() || end != text.data() + slash || count < 1 || count > kCountMax) return std::nullopt;
+  if (!period || *period < std::chrono::seconds(1) || *period > std::chrono::hours(24)) return std::nullopt;
+  return Rate{count, *period};
+}
 
 void add_options(CLI::App& serve, HubConfig& config) {
   serve.set_config("--config", "", "read options from this file (TOML: port = 7070)")->envname("SLIPWAY_CONFIG");
@@ -79,6 +96,18 @@ void add_options(CLI::App& serve, HubConfig& config) {
       ->envname("SLIPWAY_LOG_FORMAT")
       ->check(CLI::IsMember({"text", "json"}))
       ->capture_default_str();
+  serve
+      .add_option("--rate-limit", config.rate_limit,
+                  "requests that an API key may make, and in how long: 6000/1m; 0 does not limit")
+      ->envname("SLIPWAY_RATE_LIMIT")
+      ->check(is_rate)
+      ->capture_default_str();
+  serve
+      .add_option(
+          "--cors-origin", config.cors_origins,
+          "a page's origin, such as https://portal.example.com, that may use the API; may be repeated; * is all")
+      ->envname("SLIPWAY_CORS_ORIGIN")
+      ->delimiter(',');
   serve.add_flag("--open-metrics", config.open_metrics, "let /metrics be read without a key")
       ->envname("SLIPWAY_OPEN_METRICS");
   auto* certificate = serve.add_option("--tls-certificate", config.tls_certificate, "serve TLS with this chain (PEM)")

@@ -3,8 +3,11 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "base/time.h"
 
 namespace CLI {
 class App;
@@ -28,8 +31,17 @@ struct HubConfig {
   bool webhook_allow_private = false;
   std::vector<std::string> webhook_allow;  // networks, e.g. 10.1.0.0/16
   bool open_metrics = false;
+  std::string rate_limit = "6000/1m";     // requests of an API key; 0: no limit
+  std::vector<std::string> cors_origins;  // pages that may use the API
   std::filesystem::path tls_certificate, tls_key;
 };
+
+// `6000/1m`: so many, and in how long; `0`: no limit, with a duration of zero. Empty when it is neither.
+struct Rate {
+  std::int64_t count = 0;
+  base::Duration period{0};
+};
+std::optional<Rate> parse_rate(const std::string& text);
 
 // Adds every option, with its environment variable, to `serve`.
 void add_options(CLI::App& serve, HubConfig& config);

@@ -105,6 +105,11 @@ providers::sandbox::Network sandbox_network(const std::string& name) {
   return Network::automatic;
 }
 
+api::DispatchOptions dispatch_options(const HubConfig& config) {
+  const auto rate = parse_rate(config.rate_limit).value_or(Rate{});
+  return {.rate = {.quota = rate.count, .window = rate.period}, .cors = api::Cors(config.cors_origins)};
+}
+
 net::StaticOptions page_options() {
   net::StaticOptions options;
   options.headers.set("Content-Security-Policy", web::kContentSecurityPolicy);
@@ -193,7 +198,7 @@ struct HubProcess::Impl {
                .version = std::string(kVersion)};
   api::Router router = api::all_routes();
   net::StaticFiles pages{web::files(), page_options()};
-  api::Dispatcher dispatcher{hub, router, &pages};
+  api::Dispatcher dispatcher{hub, router, &pages, dispatch_options(config)};
   net::Server server{
       io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
   // A server of its own, so that nothing inside a sandbox can use up the connections of users.

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/time.h"
+#include "base/trace_context.h"
 
 namespace slipway::durable {
 
@@ -48,16 +49,24 @@ class Pulse {
 class Attempt {
  public:
   Attempt(std::string idempotency_key, std::int64_t number, std::stop_token stop, std::shared_ptr<Pulse> pulse,
-          json::Value last_heartbeat)
+          json::Value last_heartbeat, std::string run_trace = {})
       : idempotency_key_(std::move(idempotency_key)),
         number_(number),
         stop_(std::move(stop)),
         pulse_(std::move(pulse)),
-        last_heartbeat_(std::move(last_heartbeat)) {}
+        last_heartbeat_(std::move(last_heartbeat)),
+        run_trace_(std::move(run_trace)) {}
 
   // The same for every attempt of this step of this run, whatever crashed in between.
   const std::string& idempotency_key() const { return idempotency_key_; }
   std::int64_t number() const { return number_; }  // from 1
+  // For what the attempt calls: of the trace of whoever asked for the run, with a span of this attempt (WF-49). A run
+  // that nobody's request asked for begins a trace.
+  base::TraceContext trace() const {
+    const auto run = base::trace_from_text(run_trace_);
+    const auto seed = idempotency_key_ + "#" + std::to_string(number_);
+    return (run ? *run : base::trace_of(idempotency_key_.substr(0, idempotency_key_.find('/')))).caused(seed);
+  }
   // Fires when the run is stopped, the attempt's time is over or the hub shuts down: give up soon, by throwing or by
   // returning what is there.
   std::stop_token stop() const { return stop_; }
@@ -83,6 +92,7 @@ class Attempt {
   std::stop_token stop_;
   std::shared_ptr<Pulse> pulse_;
   json::Value last_heartbeat_;
+  std::string run_trace_;
 };
 
 }  // namespace slipway::durable

@@ -80,6 +80,7 @@ RunRecord Engine::make_record(StartRequest request) {
           .started_at = clock_.now(),
           .replica = membership_.self(),
           .parent_id = {},
+          .trace = std::move(request.trace),
           .queue = {},
           .ticket = make_ticket(std::move(request.ticket)),
           .witness = witness_};

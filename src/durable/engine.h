@@ -54,6 +54,7 @@ struct StartRequest {
   std::string owner_id;
   json::Value input;
   std::optional<Ticket> ticket = {};  // how it wishes to wait (queue.h)
+  std::string trace = {};             // base::TraceContext as text
 };
 
 class Engine {

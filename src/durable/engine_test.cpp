@@ -26,6 +26,8 @@ SLIPWAY_JSON_SNAKE(Greeting, text)
 base::Error passing_error() { return base::Error(ErrorClass::transient, "PASSING", "it will pass"); }
 base::Error lasting_error() { return base::Error(ErrorClass::user, "LASTING", "it will not pass"); }
 
+constexpr const char* kTrace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01 vendor=1";
+
 // A hub's worth of engine around workflow bodies given as functions.
 class EngineTest : public ::testing::Test {
  protected:
@@ -72,7 +74,8 @@ class EngineTest : public ::testing::Test {
                                         .resource_id = "r1",
                                         .triggered_by = "usr_1",
                                         .owner_id = "usr_1",
-                                        .input = json::Object{{"text", "hello"}}});
+                                        .input = json::Object{{"text", "hello"}},
+                                        .trace = kTrace});
     world_.disk().write([&](store::Transaction& tx) { journal::insert_run(tx, record); });
     engine_->launch(record);
     return record.id;
@@ -337,6 +340,30 @@ TEST_F(EngineTest, AStepInterruptedByACrashRunsAgainUnderTheSameKeyAndACompleted
   ASSERT_EQ(keys.size(), 3u);
   EXPECT_EQ(keys[1], keys[2]);
   EXPECT_NE(keys[0], keys[1]);
+}
+
+// WF-49
+TEST_F(EngineTest, WhatAStepCallsBelongsToTheTraceOfTheRequestAlsoAfterACrash) {
+  std::vector<base::TraceContext> traces;
+  bool crashed = false;
+  add("t", [&](Context& run, Greeting) -> durable::Run<> {
+    co_await run.step("first", [&](Attempt& attempt) { traces.push_back(attempt.trace()); });
+    co_await run.step("second", [&](Attempt& attempt) {
+      traces.push_back(attempt.trace());
+      if (!std::exchange(crashed, true)) throw testing::Crash();
+    });
+  });
+  start("t");
+  play([&] { return traces.size() == 2; });
+  boot();
+  play();
+  ASSERT_EQ(traces.size(), 3u);
+  for (const auto& trace : traces) {
+    EXPECT_EQ(trace.trace_id, "0af7651916cd43dd8448eb211c80319c");
+    EXPECT_EQ(trace.state, "vendor=1");
+  }
+  EXPECT_NE(traces[0].span_id, traces[1].span_id);
+  EXPECT_EQ(traces[1].span_id, traces[2].span_id);
 }
 
 TEST_F(EngineTest, AJournalThatDoesNotFitTheCodeParksTheRunAndSaysWhere) {

@@ -219,7 +219,8 @@ Execution::AttemptCall Execution::take_attempt() {
   // A later generation of an endless run has steps of the same names, and they are others.
   const std::string generation = state_.generation > 1 ? "@" + std::to_string(state_.generation) : "";
   Attempt attempt(record_.id.str() + generation + "/" + step + (undoing ? "/undo" : ""), lane->failed + 1,
-                  lane->stop.get_token(), lane->pulse, known != nullptr ? known->heartbeat : json::Value(nullptr));
+                  lane->stop.get_token(), lane->pulse, known != nullptr ? known->heartbeat : json::Value(nullptr),
+                  record_.trace);
   Operation::Function function;
   if (undoing) {
     function = [&undo = compensations_[compensations_left_ - 1].undo](Attempt& attempt) {

@@ -46,6 +46,7 @@ struct RunRecord {
   Instant started_at;
   base::ReplicaId replica;  // who advances it from its start
   std::string parent_id;    // the run that started it and awaits its end; empty for most
+  std::string trace = {};   // base::TraceContext as text: of the request that asked for it; may be empty
 
   // The queue that it entered; empty: none.
   std::string queue = {};

@@ -31,7 +31,7 @@ constexpr std::size_t kEventColumns = 6;
 #define COLUMNS                                                                                                      \
   "id, type, status, resource_type, resource_id, triggered_by, input, output, error_code, error_message, "           \
   "error_step, needs_attention, parked_reason, started_at, completed_at, wake_at, owner_id, replica_id, parent_id, " \
-  "queue, retry_of "
+  "queue, retry_of, trace "
 #define RUN_COLUMNS "SELECT " COLUMNS "FROM runs "
 
 Row to_row(const store::Row& row) {
@@ -46,6 +46,7 @@ Row to_row(const store::Row& row) {
                 .started_at = row.instant(13),
                 .replica = base::ReplicaId(row.text_or_null(17).value_or("")),
                 .parent_id = row.text_or_null(18).value_or(""),
+                .trace = row.text_or_null(21).value_or(""),
                 .queue = row.text_or_null(19).value_or(""),
                 .retry_of = row.text_or_null(20).value_or("")};
   run.status = value_of<RunStatus>(row.text(2));
@@ -121,10 +122,12 @@ RunId insert_run(store::Transaction& tx, const RunRecord& record) {
       or_null(record.parent_id),
       or_null(queue),
       or_null(record.retry_of),
+      or_null(record.trace),
   };
   tx.execute_many(
       "INSERT INTO runs (id, type, status, resource_type, resource_id, triggered_by, owner_id, input, started_at, "
-      "replica_id, parent_id, queue, retry_of) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+      "replica_id, parent_id, queue, retry_of, trace) "
+      "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
       parameters.size(), parameters);
   const Event first = started_event(record, queue);
   std::vector<Appended> events{{&record.id, &first}};

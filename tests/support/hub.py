@@ -140,6 +140,7 @@ class Hub:
             self.process = subprocess.Popen(
                 [SLIPWAY, "serve", "--data", self.data, "--port", str(self.port), *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+                env={"SLIPWAY_RATE_LIMIT": "0", **os.environ},  # tests look very often
             )  # fmt: skip
         if wait:
             self.await_health()
