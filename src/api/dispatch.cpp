@@ -43,7 +43,12 @@ std::string request_id_of(Hub& hub, const net::Request& request) {
 }  // namespace
 
 Dispatcher::Dispatcher(Hub& hub, const Router& router, const net::StaticFiles* pages, DispatchOptions options)
-    : hub_(hub), router_(router), pages_(pages), cors_(std::move(options.cors)), rates_(options.rate) {}
+    : hub_(hub),
+      router_(router),
+      pages_(pages),
+      cors_(std::move(options.cors)),
+      rates_(options.rate),
+      metrics_(hub.metrics) {}
 
 net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
   const net::Request& request = exchange.request();
@@ -160,19 +165,10 @@ void Dispatcher::count_refused(const base::Error& error) {
 }
 
 void Dispatcher::record(const Call& call, int status, std::optional<base::Duration> took) {
-  const std::string method(net::to_string(call.request.method));
-  hub_.metrics
-      .counter("slipway_http_requests_total", "Requests answered.",
-               {{"route", call.route}, {"method", method}, {"status", std::to_string(status)}})
-      .increment();
-  if (took)  // how long a stream was watched says nothing about us
-    hub_.metrics
-        .histogram("slipway_http_request_duration_seconds", "From the request's head to its answer.",
-                   observe::latency_buckets(), {{"route", call.route}})
-        .observe(double(took->count()) / 1'000.0);
+  metrics_.count(call.route, call.request.method, status, took);
   if (!hub_.log.enabled(observe::Level::debug)) return;
   hub_.log.debug("answered", {{"request", call.request_id},
-                              {"method", method},
+                              {"method", net::to_string(call.request.method)},
                               {"route", call.route},
                               {"status", status},
                               {"ms", took.value_or(base::Duration(0))},

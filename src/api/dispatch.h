@@ -5,6 +5,7 @@
 #include "api/cors.h"
 #include "api/outgoing.h"
 #include "api/rate_limits.h"
+#include "api/request_metrics.h"
 #include "api/router.h"
 #include "net/static_files.h"
 
@@ -37,6 +38,7 @@ class Dispatcher {
   const net::StaticFiles* pages_;
   const Cors cors_;
   RateLimits rates_;  // by API key
+  RequestMetrics metrics_;
   PackedPages packed_pages_;
 };
 

@@ -12,7 +12,7 @@
 namespace slipway::api {
 
 struct RatePolicy {
-  std::int64_t quota = 6'000;  // requests in a window, all at once if one likes; 0: no limit
+  std::int64_t quota = 0;  // requests in a window, all at once if one likes; 0: no limit
   base::Duration window = std::chrono::seconds(60);
 };
 
