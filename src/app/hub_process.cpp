@@ -16,6 +16,7 @@
 #include "app/first_key.h"
 #include "app/housekeeping.h"
 #include "app/hub_metrics.h"
+#include "app/run_statistics.h"
 #include "app/version.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
@@ -206,6 +207,7 @@ struct HubProcess::Impl {
       io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
   HubMetrics hub_metrics{metrics, engine, scheduler, *database, server, agents};
   Housekeeping housekeeping{hub, RunRetention(hub, retention_policy(config), config.archive_runs)};
+  RunStatistics run_statistics{hub};
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
 };
 
@@ -322,6 +324,7 @@ net::Awaitable<void> HubProcess::Impl::drain() {
   scheduler.stop();
   engine.shut_down();
   housekeeping.stop();
+  run_statistics.stop();
   changes.stop();
   webhooks.stop();
   hub.draining = true;
@@ -361,6 +364,7 @@ void HubProcess::run() {
   impl_->tasks.spawn(impl_->changes.run());
   impl_->tasks.spawn(impl_->webhooks.run());
   impl_->tasks.spawn(impl_->housekeeping.run());
+  impl_->tasks.spawn(impl_->run_statistics.run());
   impl_->join();
   impl_->io.run();
   impl_->log.info("stopped", {});

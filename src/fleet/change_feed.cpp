@@ -132,7 +132,8 @@ std::int64_t first_change(store::Transaction& tx) {
 std::int64_t trim_changes(store::Transaction& tx, base::Instant before) {
   return tx.execute(
       "DELETE FROM changes WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM changes ORDER BY seq LIMIT $2) AS oldest "
-      "WHERE at < $1 OR seq <= (SELECT MAX(seq) FROM changes) - $3) AND seq < (SELECT MAX(seq) FROM changes)",
+      "WHERE at < $1 OR seq <= (SELECT MAX(seq) FROM changes) - $3) AND seq < (SELECT MAX(seq) FROM changes) "
+      "AND seq <= (SELECT feed_cursor FROM run_rollup_state WHERE id = 1)",
       {before, kRemovedAtOnce, kChangesMax});
 }
 
