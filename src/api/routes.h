@@ -7,7 +7,7 @@ namespace slipway::api {
 
 void add_workspace_routes(Router& router);         // workspaces.cpp
 void add_run_routes(Router& router);               // runs.cpp
-void add_run_metrics_routes(Router& router);        // run_metrics.cpp
+void add_run_metrics_routes(Router& router);       // run_metrics.cpp
 void add_schedule_routes(Router& router);          // schedules.cpp
 void add_queue_routes(Router& router);             // queues.cpp
 void add_webhook_routes(Router& router);           // webhooks.cpp

@@ -35,6 +35,7 @@ TEST(CommandLine, EveryCommandExplainsItselfWithExamples) {
                                                                                      {"runs", "watch"},
                                                                                      {"runs", "events"},
                                                                                      {"runs", "cancel"},
+                                                                                     {"runs", "metrics"},
                                                                                      {"queues", "list"},
                                                                                      {"queues", "show"},
                                                                                      {"queues", "set"},

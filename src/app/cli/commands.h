@@ -18,6 +18,12 @@ void add_queue_commands(CLI::App& app, Invocation& invocation);       // queues 
 void add_key_commands(CLI::App& app, Invocation& invocation);         // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);  // completion, and what it calls back
 
+void add_run_metrics_command(CLI::App& runs, Invocation& invocation);  // runs metrics
+
+// A time as the hub reads it: "15m" means that long ago; what is no duration goes to the hub as it is, which says what
+// it expects.
+std::string as_time(const std::string& text, base::Instant now);
+
 // Shows a run until it ends, on stderr, or on stdout for `runs watch`; with --output json only its end is printed by
 // the caller. Ctrl-C leaves the run going and says so. Returns the run as the API answered it.
 json::Value watch_run(Invocation& invocation, const std::string& run_id, std::ostream& out, bool out_is_terminal);

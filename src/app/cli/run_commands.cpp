@@ -59,12 +59,6 @@ struct ListOptions {
   std::size_t limit = 50;
 };
 
-// "15m" means that long ago; what is no duration goes to the hub as it is, which says what it expects.
-std::string as_time(const std::string& text, base::Instant now) {
-  const auto ago = base::parse_duration(text);
-  return ago ? base::format_rfc3339(now - *ago) : text;
-}
-
 std::string list_target(const ListOptions& options, HubClient& hub, base::Instant now) {
   std::string target = "/v1/workflows/runs";
   std::string joint = "?";
@@ -174,6 +168,7 @@ void add_run_commands(CLI::App& app, Invocation& invocation) {
   add_one(group, invocation, "show", "Show one run with its steps", show);
   add_one(group, invocation, "watch", "Show a run until it ends; exits with 1 unless it completed", watch);
   add_one(group, invocation, "events", "Print a run's journal", events);
+  add_run_metrics_command(group, invocation);
   add_one(group, invocation, "cancel", "Cancel a run: what was done is undone, newest first", cancel);
 }
 
