@@ -146,7 +146,7 @@ Answer recover(Call& call) {
     fleet::lock_webhooks(tx);
     const auto webhook = enabled_webhook_of(call, tx);
     const auto count = fleet::recover_deliveries(tx, webhook, since, call.hub.clock.now());
-    return Deed{.answer = call.success(202, json::to_value(RecoveredDeliveries{count})),
+    return Deed{.answer = call.success(200, json::to_value(RecoveredDeliveries{count})),
                 .action = "webhook.recover",
                 .resource_type = "webhook",
                 .resource_id = webhook.id.str(),
@@ -166,7 +166,8 @@ void add_webhook_delivery_routes(Router& router) {
               .tag = tag,
               .summary = "Sends a webhook.ping, whatever types the webhook asks for",
               .body = optional_body_of<NoBody>(),
-              .answer = one<DeliveryView>(202)});
+              .answer = one<DeliveryView>(202),
+              .errors = {409}});
   router.add(net::Method::get, base + "/deliveries", Permission::member, list_some,
              {.id = "listDeliveries",
               .tag = tag,
@@ -183,13 +184,15 @@ void add_webhook_delivery_routes(Router& router) {
               .tag = tag,
               .summary = "Sends a delivery that has ended again, under the same id",
               .body = optional_body_of<NoBody>(),
-              .answer = one<DeliveryView>(202)});
+              .answer = one<DeliveryView>(202),
+              .errors = {409}});
   router.add(net::Method::post, base + "/recover", Permission::member, recover,
              {.id = "recoverDeliveries",
               .tag = tag,
               .summary = "Sends all deliveries again that failed since a time",
               .body = body_of<RecoverDeliveries>(),
-              .answer = one<RecoveredDeliveries>(202)});
+              .answer = one<RecoveredDeliveries>(),
+              .errors = {409}});
 }
 
 }  // namespace slipway::api

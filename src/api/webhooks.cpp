@@ -292,14 +292,16 @@ void add_webhook_routes(Router& router) {
               .tag = tag,
               .summary = "Webhooks, oldest first",
               .query = query_of<ListWebhooks>(),
-              .answer = page_of<WebhookView>()});
+              .answer = page_of<WebhookView>(),
+              .errors = {403}});
   router.add(net::Method::post, base, Permission::member, create,
              {.id = "createWebhook",
               .tag = tag,
               .summary = "Makes a webhook; its secret is shown in this answer only",
               .body = body_of<CreateWebhook>(),
               .answer = one<WebhookView>(201),
-              .etag = true});
+              .etag = true,
+              .errors = {403}});
   router.add(net::Method::get, base + "/:id", Permission::member, show,
              {.id = "getWebhook",
               .tag = tag,
@@ -314,7 +316,8 @@ void add_webhook_routes(Router& router) {
               .body = body_of<ChangeWebhook>(),
               .answer = one<WebhookView>(),
               .etag = true,
-              .if_match = true});
+              .if_match = true,
+              .errors = {403}});
   router.add(net::Method::del, base + "/:id", Permission::member, remove,
              {.id = "deleteWebhook",
               .tag = tag,
@@ -336,7 +339,8 @@ void add_webhook_routes(Router& router) {
               .body = optional_body_of<PauseWebhook>(),
               .answer = one<WebhookView>(),
               .etag = true,
-              .if_match = true});
+              .if_match = true,
+              .errors = {409}});
   router.add(net::Method::post, base + "/:id/resume", Permission::member, resume,
              {.id = "resumeWebhook",
               .tag = tag,
@@ -344,7 +348,8 @@ void add_webhook_routes(Router& router) {
               .body = optional_body_of<NoBody>(),
               .answer = one<WebhookView>(),
               .etag = true,
-              .if_match = true});
+              .if_match = true,
+              .errors = {409}});
   add_webhook_delivery_routes(router);
 }
 

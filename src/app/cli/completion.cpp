@@ -64,6 +64,7 @@ std::vector<std::string> value_candidates(const CLI::Option& option, const Compl
   if (type == kWorkspaceName) return sources.workspaces();
   if (type == kRunName) return sources.runs();
   if (type == kScheduleName) return sources.schedules();
+  if (type == kWebhookName) return sources.webhooks();
   std::vector<std::string> candidates;
   if (type == kCopyPath) {
     for (const std::string& name : sources.workspaces()) candidates.push_back(name + ":");
@@ -93,7 +94,8 @@ int print_candidates(const CLI::App& app, Invocation& invocation, const std::vec
   invocation.data_dir = read.option_value("--data");
   const CompletionSources sources{.workspaces = [&] { return names_from_hub(invocation, "/v1/workspaces", "name"); },
                                   .runs = [&] { return names_from_hub(invocation, "/v1/workflows/runs", "id"); },
-                                  .schedules = [&] { return names_from_hub(invocation, "/v1/schedules", "name"); }};
+                                  .schedules = [&] { return names_from_hub(invocation, "/v1/schedules", "name"); },
+                                  .webhooks = [&] { return names_from_hub(invocation, "/v1/webhooks", "id"); }};
   for (const std::string& candidate : complete_words(app, words, sources))
     invocation.world.out << printable(candidate) << '\n';
   return kOk;

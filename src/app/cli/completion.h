@@ -16,6 +16,7 @@ struct CompletionSources {
   std::function<std::vector<std::string>()> workspaces;
   std::function<std::vector<std::string>()> runs;
   std::function<std::vector<std::string>()> schedules;
+  std::function<std::vector<std::string>()> webhooks;
 };
 
 // What the last of `words` (perhaps empty) may become: commands, options, names. Empty where files belong.

@@ -77,6 +77,7 @@ CLI::App& add_group(CLI::App& parent, const std::string& name, const std::string
 inline constexpr const char* kWorkspaceName = "WORKSPACE";
 inline constexpr const char* kRunName = "RUN";
 inline constexpr const char* kScheduleName = "SCHEDULE";
+inline constexpr const char* kWebhookName = "WEBHOOK";
 inline constexpr const char* kCopyPath = "PATH or WORKSPACE:PATH";
 
 }  // namespace slipway::app::cli
