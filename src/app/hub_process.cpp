@@ -41,7 +41,9 @@ namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
 constexpr std::size_t kWorkers = 4;
-constexpr std::size_t kWorkersMax = 128;         // provider calls at once; each mostly waits
+constexpr std::size_t kWorkersMax = 128;  // provider calls at once; each mostly waits
+// Ten thousand live streams with users beside them; below the usual descriptor limit of 20,000.
+constexpr std::size_t kConnectionsMax = 12'000;
 constexpr base::Duration kDrainPatience = 7s;    // for requests in flight
 constexpr base::Duration kAnswerPatience = 1s;   // for answers of webhooks: without one they are sent again
 constexpr base::Duration kDrainBound = 9'500ms;  // then the process ends whatever still runs: nothing is lost by it
@@ -200,8 +202,10 @@ struct HubProcess::Impl {
   api::Router router = api::all_routes();
   net::StaticFiles pages{web::files(), page_options()};
   api::Dispatcher dispatcher{hub, router, &pages, dispatch_options(config)};
-  net::Server server{
-      io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
+  net::Server server{io,
+                     {.connections = kConnectionsMax},
+                     [this](net::Exchange& exchange) { return dispatcher.handle(exchange); },
+                     dispatcher.hooks()};
   // A server of its own, so that nothing inside a sandbox can use up the connections of users.
   net::Server agent_server{
       io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};

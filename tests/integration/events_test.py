@@ -1,0 +1,187 @@
+"""The live stream of everything a caller may see: filters, resuming, pages; over restarts and to another hub (WF-44)."""
+
+import http.client
+import json
+import pathlib
+import shutil
+import sys
+import threading
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support.hub import Hub, wait_until  # noqa: E402
+from support.postgres import Postgres  # noqa: E402
+
+
+class Stream:
+    """Server-sent events of one request, read on a thread of their own."""
+
+    def __init__(self, hub, query="", last_event_id=None, key=None):
+        headers = {"Authorization": f"Bearer {key or hub.key}", "Accept": "text/event-stream"}
+        if last_event_id is not None:
+            headers["Last-Event-ID"] = str(last_event_id)
+        self.events = []
+        self._connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=60)
+        self._connection.request("GET", "/v1/events" + query, headers=headers)
+        self.response = self._connection.getresponse()
+        threading.Thread(target=self._read, daemon=True).start()
+        wait_until(lambda: self.events, "the stream says hello")
+
+    def _read(self):
+        event = {}
+        try:
+            for line in self.response:
+                line = line.decode().rstrip("\r\n")
+                if not line:
+                    if "data" in event:
+                        self.events.append({**event, "data": json.loads(event["data"])})
+                    event = {}
+                elif not line.startswith(":"):
+                    name, _, value = line.partition(":")
+                    event[name] = value.removeprefix(" ")
+        except (OSError, http.client.HTTPException, ValueError, AttributeError):
+            pass
+
+    @property
+    def changes(self):
+        return [event["data"] for event in self.events if event["event"] not in ("hello", "reset")]
+
+    def last_id(self):
+        return self.events[-1]["id"]
+
+    def await_end_of(self, run):
+        ends = ("run.completed", "run.failed", "run.cancelled")
+        wait_until(lambda: any(c["type"] in ends and c["resource_id"] == run for c in self.changes), "the run's end is told")
+
+    def close(self):
+        self._connection.close()
+
+
+def make(hub, name, key=None):
+    answer = hub.post("/v1/workspaces", {"name": name}, **({"key": key} if key else {}))
+    return answer.expect(202)
+
+
+def page(hub, query, key=None):
+    headers = {"Accept": "application/json"}
+    return hub.get("/v1/events" + query, headers=headers, **({"key": key} if key else {}))
+
+
+class EventsTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.hub = cls.enterClassContext(Hub())
+
+    def test_runs_and_workspaces_are_told_and_filters_choose_among_them(self):
+        everything, runs = Stream(self.hub), Stream(self.hub, "?types=run.*")
+        ends = Stream(self.hub, "?types=run.completed,run.failed")
+        made = make(self.hub, "told")
+        about = Stream(self.hub, f"?resourceId={made['workspace']['id']}", last_event_id=everything.events[0]["id"])
+        other = Stream(self.hub, "?resourceId=run_of_nobody")
+        run = made["run"]["id"]
+        for stream in (everything, runs, ends, about):
+            stream.await_end_of(run)
+        types = lambda stream: {c["type"] for c in stream.changes}  # noqa: E731
+        self.assertLessEqual({"workspace.created", "workspace.updated", "run.started", "run.completed"}, types(everything))
+        self.assertEqual(types(runs), {"run.started", "run.completed"})
+        self.assertEqual(types(ends), {"run.completed"})
+        self.assertEqual([c["seq"] for c in about.changes], [c["seq"] for c in everything.changes])
+        self.assertEqual(other.changes, [])
+        end = ends.changes[0]["data"]
+        self.assertEqual((end["id"], end["status"], end["resourceId"]), (run, "completed", made["workspace"]["id"]))
+        shown = self.hub.run(run)
+        self.assertEqual((end["startedAt"], end["durationMs"]), (shown["startedAt"], shown["durationMs"]))
+
+    def test_a_member_hears_only_of_what_is_theirs(self):
+        member = self.hub.post("/v1/api-keys", {"name": "guest", "role": "member"}).expect(201)["key"]
+        theirs = Stream(self.hub, key=member)
+        mine = Stream(self.hub)
+        run = make(self.hub, "not-theirs")["run"]["id"]
+        mine.await_end_of(run)
+        own = make(self.hub, "theirs", key=member)["run"]["id"]
+        theirs.await_end_of(own)
+        self.assertNotIn(run, {c["resource_id"] for c in theirs.changes})
+        self.assertNotIn(run, {c["resource_id"] for c in page(self.hub, "?limit=500", key=member).expect(200)["changes"]})
+
+    def test_pages_give_every_change_once(self):
+        self.hub.await_completed(make(self.hub, "paged")["run"]["id"])
+        whole = page(self.hub, "?limit=500").expect(200)
+        seen, after = [], 0
+        while True:
+            part = page(self.hub, f"?after={after}&limit=2").expect(200)
+            seen += part["changes"]
+            after = part["next"]
+            if not part["hasMore"]:
+                break
+        self.assertEqual(seen[: len(whole["changes"])], whole["changes"])
+        self.assertEqual(page(self.hub, f"?after={after}").expect(200)["changes"], [])
+
+    def test_a_reader_whose_place_is_unknown_is_told_to_begin_anew(self):
+        stream = Stream(self.hub, last_event_id=10**12)
+        wait_until(lambda: len(stream.events) >= 2, "it is told")
+        self.assertEqual([e["event"] for e in stream.events[:2]], ["hello", "reset"])
+        run = make(self.hub, "after-reset")["run"]["id"]
+        stream.await_end_of(run)  # and goes on live
+        self.assertTrue(page(self.hub, f"?after={10**12}").expect(200)["reset"])
+        again = Stream(self.hub, last_event_id=stream.events[0]["id"])
+        again.await_end_of(run)
+        self.assertNotIn("reset", [e["event"] for e in again.events])
+
+    def test_what_cannot_be_asked_for_is_refused_in_words(self):
+        for query in ("?types=no.such", "?types=", "?format=xml", "?after=-1", "?limit=0", "?other=1"):
+            page(self.hub, query).expect_error(400, "VALIDATION_ERROR")
+
+    def test_nothing_is_missed_over_a_restart(self):
+        with Hub() as hub:
+            first = Stream(hub)
+            run = make(hub, "before")["run"]["id"]
+            first.await_end_of(run)
+            last = first.changes[0]["seq"]
+            missed = make(hub, "meanwhile")["run"]["id"]
+            hub.kill()
+            hub.start()
+            hub.await_completed(missed)
+            again = Stream(hub, last_event_id=last)
+            again.await_end_of(missed)
+            whole = [c["seq"] for c in page(hub, f"?after={last}&limit=500").expect(200)["changes"]]
+            seen = [c["seq"] for c in again.changes]
+            self.assertEqual(seen, whole[: len(seen)])
+            self.assertIn(missed, {c["resource_id"] for c in again.changes if c["type"] == "run.started"})
+
+
+class TwoHubs(unittest.TestCase):
+    def test_a_reader_that_goes_from_hub_to_hub_misses_nothing(self):
+        postgres = Postgres()
+        self.addCleanup(postgres.close)
+        options = ["--database", postgres.url]
+        with Hub(options=options) as first:
+            other = Hub(options=options, started=False)
+            other.data.mkdir(parents=True)
+            shutil.copy2(first.data / "seal.key", other.data / "seal.key")  # they share what is sealed
+            with other as second:
+                second.start()
+                key = first.key
+                stream = Stream(first)
+                place = start = stream.last_id()
+                seen, runs = [], []
+                for turn in range(6):
+                    made = first.post("/v1/workspaces", {"name": f"turn-{turn}"}).expect(202)
+                    runs.append(made["run"]["id"])
+                    hub = (second, first)[turn % 2]
+                    stream.close()
+                    events = list(stream.events)  # what still arrives is told again
+                    seen += [event["data"] for event in events if event["event"] != "hello"]
+                    place = events[-1]["id"]
+                    stream = Stream(hub, last_event_id=place, key=key)
+                for run in runs:
+                    first.await_completed(run)
+                stream.await_end_of(runs[-1])
+                wait_until(lambda: self.has_all(first, int(start), seen + stream.changes), "every change was told once, in order")
+
+    def has_all(self, hub, start, told):
+        whole = page(hub, f"?after={start}&limit=500").expect(200)["changes"]
+        return [change["seq"] for change in told] == [change["seq"] for change in whole]
+
+
+if __name__ == "__main__":
+    unittest.main()
