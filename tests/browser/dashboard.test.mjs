@@ -98,13 +98,14 @@ test("The run's page shows every step, and the journal that made them", async ()
   await page.locator(".current-run h2 a").click();
   await visible(heading("workspace.create"));
   await visible(headBadge("completed"));
-  await visible(page.locator(".journal li"));
   const steps = await page.locator("[data-step]").evaluateAll((all) => all.map((step) => step.dataset.status));
   assert.ok(steps.length > 1);
   assert.ok(
     steps.every((status) => status === "completed" || status === "skipped"),
     steps.join(),
   );
+  await page.getByRole("button", { name: "Journal" }).click();
+  await visible(page.locator(".journal li"));
   const seqs = await page.locator(".journal li").evaluateAll((all) => all.map((item) => Number(item.dataset.seq)));
   assert.deepEqual(
     seqs,

@@ -5,10 +5,12 @@ import { test } from "node:test";
 
 import { duration, relative } from "../../web/src/format.js";
 import { parseRoute } from "../../web/src/router.js";
+import { eventsByStep, logLines, nest, segmentsOf, withPrevious } from "../../web/src/run_model.js";
 import { EventParser } from "../../web/src/sse.js";
 import { controlFrame, decodeFrame, kFrame, kStream, streamFrame } from "../../web/src/terminal/frame.js";
 import { TerminalSession } from "../../web/src/terminal/session.js";
 import { Receiver, Sender } from "../../web/src/terminal/stream.js";
+import * as madeUp from "./made_up_run.mjs";
 
 const kFeed = 'id: 1\r\nevent: run_started\ndata: {"seq":1}\n\n: a comment\n\rid:2\rdata: a\rdata:b\r\r';
 
@@ -214,4 +216,50 @@ test("What the agent refuses for good is not tried again", async () => {
   socket.arrives(controlFrame(kFrame.close, { code: "TOO_MANY_SESSIONS", message: "no more", retry: false }));
   await settled();
   assert.deepEqual([session.state, session.error.code], ["lost", "TOO_MANY_SESSIONS"]);
+});
+
+test("A run's events become attempts, waits and undoing, whole and without holes", () => {
+  const events = eventsByStep(withPrevious(madeUp.events)).get("create-machine");
+  const step = madeUp.run.steps.find(({ name }) => name === "create-machine");
+  const began = Date.parse(madeUp.run.startedAt);
+  const seen = segmentsOf(step, events, began).map(({ kind, from, to, error }) => [
+    kind,
+    from - began,
+    to - began,
+    error?.code ?? null,
+  ]);
+  assert.deepEqual(seen, [
+    ["attempt", 70, 2_000, "BACKEND_BUSY"],
+    ["wait", 2_000, 5_000, null],
+    ["attempt", 5_000, 7_000, "BACKEND_BUSY"],
+    ["wait", 7_000, 12_000, null],
+    ["attempt", 12_000, 15_000, null],
+    ["undo", 31_000, 34_000, null],
+  ]);
+});
+
+test("A step whose informing events were lost is one attempt, and one at work reaches up to now", () => {
+  const startedAt = "2025-01-12T10:00:00.000Z";
+  const now = Date.parse(startedAt) + 5_000;
+  const [only, ...more] = segmentsOf({ kind: "step", startedAt }, undefined, now);
+  assert.deepEqual([only.kind, only.to, only.open, more.length], ["attempt", now, true, 0]);
+  assert.deepEqual(segmentsOf({ status: "pending" }, [], now), []);
+});
+
+test("Items stand under their fan-out, at any depth", () => {
+  const steps = [
+    { name: "a", kind: "fan_out", items: 2 },
+    { name: "a[0]", kind: "fan_out", items: 1 },
+    { name: "a[0][0]", kind: "step" },
+    { name: "a[1].check", kind: "step" },
+    { name: "b[x]", kind: "step" },
+  ];
+  const shape = (nodes) => nodes.map(({ step, items }) => (items.length ? [step.name, shape(items)] : step.name));
+  assert.deepEqual(shape(nest(steps)), [["a", [["a[0]", ["a[0][0]"]], "a[1].check"]], "b[x]"]);
+});
+
+test("Every event is told, also of a type that is not known yet", () => {
+  const lines = logLines([...madeUp.events, { seq: 99, type: "moon_landed", at: madeUp.run.startedAt }]);
+  assert.equal(lines.length, madeUp.events.length + 1);
+  assert.equal(lines.at(-1).text, "moon landed");
 });

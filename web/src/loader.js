@@ -8,14 +8,16 @@ export class Loader {
   error = null;
   #load;
   #onChange;
+  #burstMs;
   #controller = new AbortController();
   #busy = false;
   #again = false;
 
   /** `load(signal)` answers `{data, meta}`; `onChange` is told after every answer. */
-  constructor(load, onChange) {
+  constructor(load, onChange, burstMs = kBurstMs) {
     this.#load = load;
     this.#onChange = onChange;
+    this.#burstMs = burstMs;
   }
 
   /** Never two at once: what is asked for meanwhile is done once, afterwards. */
@@ -29,7 +31,7 @@ export class Loader {
     do {
       this.#again = false;
       await this.#once(signal);
-      if (this.#again) await new Promise((resolve) => setTimeout(resolve, kBurstMs));
+      if (this.#again) await new Promise((resolve) => setTimeout(resolve, this.#burstMs));
     } while (this.#again && !signal.aborted);
     this.#busy = false;
   }

@@ -3,6 +3,8 @@
 import { h } from "./dom.js";
 import { capitalized, fullTime, relative, spaced } from "./format.js";
 
+const kNumbers = new Intl.NumberFormat();
+
 const kIcons = {
   check: "M3.500 8.500 6.500 11.500 12.500 5",
   cross: "M4.500 4.500 11.500 11.500M11.500 4.500 4.500 11.500",
@@ -19,6 +21,9 @@ const kIcons = {
   terminal: "M2.500 3.500H13.500V12.500H2.500ZM5 6.500 6.800 8.200 5 10M8.500 10H11",
   left: "M9.800 4 5.800 8 9.800 12",
   right: "M6.200 4 10.200 8 6.200 12",
+  down: "M4 6.200 8 10.200 12 6.200",
+  again: "M12.500 5.500A5 5 0 1 0 13 8.500M13 2.800V5.700H10.100",
+  fit: "M3.500 6V3.500H6M10 3.500H12.500V6M12.500 10V12.500H10M6 12.500H3.500V10",
 };
 
 /** A line drawing that says nothing by itself: words stand beside it or in the label of its button. */
@@ -215,11 +220,22 @@ export function table(label, columns, rows, keyOf) {
     { class: "table-frame" },
     h(
       "table",
-      { role: "table", "aria-label": label },
+      { role: "table", "aria-label": label, onkeydown: moveWithArrows },
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
       h("tbody", { role: "rowgroup" }, body),
     ),
   );
+}
+
+// Up and down go from row to row.
+function moveWithArrows(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  if (!step || !event.target.classList.contains("row-link")) return;
+  const links = [...event.currentTarget.querySelectorAll(".row-link")];
+  const next = links[links.indexOf(event.target) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
 }
 
 /** A labelled choice; `options` are [value, text] pairs. */
@@ -233,6 +249,29 @@ export function choice(label, name, value, options, onchange) {
       { name, onchange: (event) => onchange(event.target.value), value },
       options.map(([option, text]) => h("option", { value: option, key: option }, text)),
     ),
+  );
+}
+
+/** A labelled input among filters. `props` as for h(). */
+export function field(label, props) {
+  return h("label", { class: "choice" }, h("span", null, label), h("input", { autocomplete: "off", ...props }));
+}
+
+/**
+ * The way through a list that is paged by cursor, and how long it is; `~` when that is an estimate. `go(cursor)` changes
+ * the page; the way back is the browser's.
+ */
+export function cursorPager({ data, meta }, { cursor }, things, go) {
+  const { total, totalIsEstimate, hasMore, nextCursor } = meta?.pagination ?? {};
+  const look = "small-button";
+  const count = total === undefined ? null : `${totalIsEstimate ? "~" : ""}${kNumbers.format(total)} ${things}`;
+  const more = cursor || hasMore;
+  return h(
+    "nav",
+    { class: "pager", "aria-label": "Pages" },
+    more ? button("First", () => go(null), { look, iconName: "left", disabled: !cursor }) : null,
+    h("span", { class: "muted" }, count ?? `${data.length} ${things}`),
+    more ? button("Next", () => go(nextCursor), { look, iconName: "right", disabled: !hasMore }) : null,
   );
 }
 

@@ -1,27 +1,56 @@
-// The list of runs, filtered and paged by the address.
+// The list of runs: filtered, sorted and paged by the address, and always as it is now.
 
 import { h } from "../dom.js";
 import { capitalized, duration } from "../format.js";
 import { Loader } from "../loader.js";
-import { ago, badge, choice, emptyState, errorBox, icon, pageHead, pager, skeleton, table } from "../parts.js";
+import {
+  ago,
+  badge,
+  choice,
+  cursorPager,
+  emptyState,
+  errorBox,
+  field,
+  icon,
+  pageHead,
+  skeleton,
+  table,
+} from "../parts.js";
 import { href } from "../router.js";
 import { runTook } from "../run_follower.js";
 
 const kPageSize = 50;
+const kBurstMs = 500; // a busy hub changes more often than anybody can read
 const kStatuses = ["pending", "running", "completed", "failed", "cancelled"];
+const kNeedsAttention = "attention";
 const kTypes = ["workspace.create", "workspace.start", "workspace.stop", "workspace.delete"];
+const kResources = ["workspace", "server", "cluster", "vm", "schedule"];
+const kHourMs = 3_600_000;
+// In the address as they are, so that a link to "the last hour" stays that.
+const kPeriods = {
+  "1h": ["Last hour", kHourMs],
+  "24h": ["Last 24 hours", 24 * kHourMs],
+  "7d": ["Last 7 days", 168 * kHourMs],
+};
+const kCustom = "custom";
+
+/** The API's `since` for that of an address: a period up to `now`, or a time as it is. */
+export const sinceOf = (since, now) => (kPeriods[since] ? new Date(now - kPeriods[since][1]).toISOString() : since);
 
 export class RunsPage {
   title = "Runs";
   #app;
   #query;
+  #redraw;
   #loader;
   #unsubscribe;
+  #customPeriod = false;
 
   constructor(app, route, redraw) {
     this.#app = app;
     this.#query = route.query;
-    this.#loader = new Loader((signal) => this.#request(signal), redraw);
+    this.#redraw = redraw;
+    this.#loader = new Loader((signal) => this.#request(signal), redraw, kBurstMs);
     this.#unsubscribe = app.live.subscribe((event) => event.type !== "workspace" && this.#loader.refresh());
     this.#loader.refresh();
   }
@@ -46,45 +75,109 @@ export class RunsPage {
   }
 
   #request(signal) {
-    const { type, status, resourceType, resourceId, triggeredBy, since, until, page } = this.#query;
-    const query = { limit: kPageSize, type, status, resourceType, resourceId, triggeredBy, since, until, page };
+    const { status, since, ...rest } = this.#query;
+    const query = { limit: kPageSize, ...rest, since: sinceOf(since, this.#app.api.now()) };
+    if (status === kNeedsAttention) query.needsAttention = "true";
+    else query.status = status;
     return this.#app.api.get("/v1/workflows/runs", { query, signal });
   }
 
   #filter(change) {
-    this.#app.navigate(["runs"], { ...this.#query, page: null, ...change }, { replace: true });
+    this.#app.navigate(["runs"], { ...this.#query, cursor: null, ...change }, { replace: true });
   }
 
   #filters() {
-    const { type = "", status = "", resourceId } = this.#query;
-    const types = new Set([...kTypes, ...(type ? [type] : [])]);
+    const {
+      type = "",
+      status = "",
+      resourceType = "",
+      resourceId,
+      parentId,
+      triggeredBy = "",
+      sort = "",
+    } = this.#query;
+    const any = (names) => [["", "Any"], ...names.map((name) => [name, capitalized(name)])];
+    const types = [
+      ...new Set([...kTypes, ...(this.#loader.data ?? []).map((run) => run.type), ...(type ? [type] : [])]),
+    ];
     return h(
       "div",
       { class: "filters", role: "search", "aria-label": "Filter runs" },
-      choice("Type", "type", type, [["", "Any"], ...[...types].map((name) => [name, name])], (value) =>
+      choice("Type", "type", type, [["", "Any"], ...types.sort().map((name) => [name, name])], (value) =>
         this.#filter({ type: value }),
       ),
-      choice(
-        "Status",
-        "status",
-        status,
-        [["", "Any"], ...kStatuses.map((name) => [name, capitalized(name)])],
-        (value) => this.#filter({ status: value }),
+      choice("Status", "status", status, [...any(kStatuses), [kNeedsAttention, "Needs a person"]], (value) =>
+        this.#filter({ status: value }),
       ),
-      resourceId ? this.#resourceChip(resourceId) : null,
+      resourceId
+        ? null
+        : choice("Resource", "resource", resourceType, any(kResources), (value) =>
+            this.#filter({ resourceType: value }),
+          ),
+      this.#period(),
+      choice(
+        "Order",
+        "sort",
+        sort,
+        [
+          ["", "Newest first"],
+          ["startedAt", "Oldest first"],
+        ],
+        (value) => this.#filter({ sort: value }),
+      ),
+      field("Asked by", {
+        name: "who",
+        value: triggeredBy,
+        placeholder: "usr_… or sch_…",
+        onchange: (event) => this.#filter({ triggeredBy: event.target.value.trim() }),
+      }),
+      resourceId ? this.#chip("of ", resourceLink(this.#query), { resourceId: null, resourceType: null }) : null,
+      parentId ? this.#chip("started by ", h("code", null, short(parentId)), { parentId: null }) : null,
     );
   }
 
-  #resourceChip(id) {
-    const clear = () => this.#filter({ resourceId: null, resourceType: null });
+  #period() {
+    const { since = "", until = "" } = this.#query;
+    const custom = this.#customPeriod || until !== "" || (since !== "" && !kPeriods[since]);
+    const options = [
+      ["", "Any time"],
+      ...Object.entries(kPeriods).map(([name, [text]]) => [name, text]),
+      [kCustom, "From … until …"],
+    ];
+    const choose = (value) => {
+      this.#customPeriod = value === kCustom;
+      if (value === kCustom) this.#redraw();
+      else this.#filter({ since: value, until: null });
+    };
+    const time = (label, name, iso) =>
+      field(label, {
+        name,
+        type: "datetime-local",
+        value: localTime(iso),
+        onchange: (event) =>
+          this.#filter({ [name]: event.target.value ? new Date(event.target.value).toISOString() : null }),
+      });
+    return [
+      choice("Started", "period", custom ? kCustom : since, options, choose),
+      custom ? time("From", "since", sinceOf(since, this.#app.api.now())) : null,
+      custom ? time("Until", "until", until) : null,
+    ];
+  }
+
+  #chip(text, what, change) {
     return h(
       "span",
       { class: "chip removable" },
-      "of ",
-      h("a", { href: href(["workspaces", id]) }, "one workspace"),
+      text,
+      what,
       h(
         "button",
-        { type: "button", class: "plain", "aria-label": "Show runs of everything", onclick: clear },
+        {
+          type: "button",
+          class: "plain",
+          "aria-label": "Show runs of everything",
+          onclick: () => this.#filter(change),
+        },
         icon("cross"),
       ),
     );
@@ -100,8 +193,8 @@ export class RunsPage {
         filtered ? "No run fits these filters." : "Every change to a workspace is a run; it will show here.",
       );
     }
-    const go = (page) => this.#app.navigate(["runs"], { ...this.#query, page });
-    return [runsTable(data, this.#app.api.now()), pager(this.#loader, this.#query.page, go)];
+    const go = (cursor) => this.#app.navigate(["runs"], { ...this.#query, cursor });
+    return [runsTable(data, this.#app.api.now()), cursorPager(this.#loader, this.#query, "runs", go)];
   }
 }
 
@@ -126,14 +219,26 @@ function runCell({ id, type }) {
   return [h("a", { class: "row-link", href: href(["runs", id]) }, type), h("span", { class: "sub mono" }, id)];
 }
 
-function statusCell({ status, error }) {
-  return [badge(status), error ? h("span", { class: "sub" }, error.code) : null];
+function statusCell({ status, error, needsAttention }) {
+  return [
+    badge(status),
+    error ? h("span", { class: "sub" }, error.code) : null,
+    needsAttention ? h("span", { class: "sub" }, "needs a person") : null,
+  ];
 }
+
+const short = (id) => (id.length > 13 ? `${id.slice(0, 4)}…${id.slice(-6)}` : id);
 
 export function resourceLink({ resourceType, resourceId }) {
   if (!resourceId) return "–";
-  const short = resourceId.length > 13 ? `${resourceId.slice(0, 4)}…${resourceId.slice(-6)}` : resourceId;
-  const text = [resourceType, " ", h("span", { class: "mono" }, short)];
+  const text = [resourceType, " ", h("span", { class: "mono" }, short(resourceId))];
   if (resourceType !== "workspace") return text;
   return h("a", { href: href(["workspaces", resourceId]), title: resourceId }, text);
+}
+
+// As the input wants it: this machine's time, without a zone.
+function localTime(iso) {
+  const at = Date.parse(iso);
+  if (!Number.isFinite(at)) return "";
+  return new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }

@@ -6,7 +6,7 @@ import { Loader } from "../loader.js";
 import { backLink, badge, button, emptyState, errorBox, icon, pageHead, skeleton } from "../parts.js";
 import { href } from "../router.js";
 import { RunFollower, runHasEnded } from "../run_follower.js";
-import { timeline } from "../timeline.js";
+import { Timeline } from "../timeline.js";
 import { runError } from "./run.js";
 import { connectCard, fieldsCard, runsCard, statusCard, whyCard } from "./workspace_cards.js";
 
@@ -23,6 +23,7 @@ export class WorkspacePage {
   #shownStatus = null;
   #follower = null; // of the run in progress, or of the last one seen here
   #loader;
+  #timeline;
   #status;
   #runs;
   #why;
@@ -33,6 +34,7 @@ export class WorkspacePage {
     this.#app = app;
     this.#id = segments[1];
     this.#redraw = redraw;
+    this.#timeline = new Timeline(redraw);
     const id = encodeURIComponent(this.#id);
     const recent = { resourceType: "workspace", resourceId: this.#id, limit: kRunsShown };
     this.#loader = this.#load(`/v1/workspaces/${id}`, {}, () => this.#loaded());
@@ -184,7 +186,7 @@ export class WorkspacePage {
         badge(run.status),
       ),
       runError(run),
-      timeline(run, this.#app.api.now()),
+      this.#timeline.draw(run, this.#follower.events, this.#app.api.now()),
     );
   }
 }
