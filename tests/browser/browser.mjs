@@ -20,13 +20,13 @@ const kSchemes = ["light", "dark"];
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Answers a Stage; end it with `stop()`. */
-export async function startStage() {
+/** Answers a Stage; end it with `stop()`. `options` are more words for `slipway serve`. */
+export async function startStage({ options = [] } = {}) {
   assert.ok(process.env.SLIPWAY_BIN, "SLIPWAY_BIN names the program to test");
   const screenshots = process.env.SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "slipway-screenshots-"));
   mkdirSync(screenshots, { recursive: true });
   console.log(`# screenshots: ${screenshots}`);
-  const hub = await startHub(process.env.SLIPWAY_BIN);
+  const hub = await startHub(process.env.SLIPWAY_BIN, options);
   try {
     const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
     return new Stage(hub, await chromium.launch({ executablePath, args: kFlags.split(" ") }), screenshots);

@@ -1,7 +1,16 @@
 // A real hub of its own for one test run: free port, temporary data, gone afterwards with everything it made.
 
 import { spawn } from "node:child_process";
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -10,14 +19,14 @@ const kStartMs = 60_000;
 const kLookEveryMs = 50;
 
 /**
- * Answers `{url, key, gate, stop()}` once the hub says that it is healthy. `binary` is the `slipway` program. Between
- * `gate.close()` and `gate.open()` every machine waits with its beginning, so that a test can look at it for as long as
- * it takes.
+ * Answers `{url, key, gate, stop()}` once the hub says that it is healthy. `binary` is the `slipway` program, `options`
+ * are more words for `slipway serve`. Between `gate.close()` and `gate.open()` every machine waits with its beginning,
+ * so that a test can look at it for as long as it takes.
  */
-export async function startHub(binary) {
+export async function startHub(binary, options = []) {
   const data = mkdtempSync(join(tmpdir(), "slipway-browser-"));
   const gate = makeGate(join(data, "gate"));
-  const child = spawn(binary, ["serve", "--data", data, "--port", "0"], {
+  const child = spawn(binary, ["serve", "--data", data, "--port", "0", ...options], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, PATH: gate.folder + delimiter + process.env.PATH },
   });

@@ -37,6 +37,9 @@ export class Api {
   post(path, body, { idempotencyKey = newIdempotencyKey() } = {}) {
     return this.#call("POST", path, { body, idempotencyKey });
   }
+  patch(path, body) {
+    return this.#call("PATCH", path, { body });
+  }
   delete(path, { idempotencyKey = newIdempotencyKey() } = {}) {
     return this.#call("DELETE", path, { idempotencyKey });
   }

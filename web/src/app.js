@@ -13,7 +13,23 @@ import { SignInPage } from "./pages/sign_in.js";
 import { WorkspacePage } from "./pages/workspace.js";
 import { WorkspacesPage } from "./pages/workspaces.js";
 
+const MetricsPage = later("Metrics", async () => (await import("./pages/metrics.js")).MetricsPage);
+const QueuesPage = later("Queues", async () => (await import("./pages/queues.js")).QueuesPage);
+const SchedulePage = later("Schedule", async () => (await import("./pages/schedules.js")).SchedulePage);
+const SchedulesPage = later("Schedules", async () => (await import("./pages/schedules.js")).SchedulesPage);
 const TerminalPage = later("Terminal", async () => (await import("./pages/terminal.js")).TerminalPage);
+const WebhookPage = later("Webhook", async () => (await import("./pages/webhook.js")).WebhookPage);
+const WebhooksPage = later("Webhooks", async () => (await import("./pages/webhooks.js")).WebhooksPage);
+
+// What the navigation offers: path, words, for admins only.
+const kSections = [
+  ["workspaces", "Workspaces", false],
+  ["runs", "Runs", false],
+  ["metrics", "Metrics", false],
+  ["schedules", "Schedules", true],
+  ["queues", "Queues", true],
+  ["webhooks", "Webhooks", false],
+];
 
 const kLiveTexts = {
   live: ["Live", "Changes show as they happen"],
@@ -56,6 +72,12 @@ function pageFor({ segments }) {
   if (first === "workspaces" && third === "terminal") return ["terminal " + second, TerminalPage, first];
   if (first === "workspaces" && second && second !== "new") return ["workspace " + second, WorkspacePage, first];
   if (first === "workspaces") return ["workspaces", WorkspacesPage, first];
+  if (first === "metrics") return ["metrics", MetricsPage, first];
+  if (first === "queues") return ["queues", QueuesPage, first];
+  if (first === "schedules")
+    return second ? ["schedule " + second, SchedulePage, first] : ["schedules", SchedulesPage, first];
+  if (first === "webhooks")
+    return second ? ["webhook " + second, WebhookPage, first] : ["webhooks", WebhooksPage, first];
   if (first === "runs") return second ? ["run " + second, RunPage, first] : ["runs", RunsPage, first];
   return ["nowhere", NowherePage, null];
 }
@@ -84,6 +106,7 @@ function show() {
   here.view = new View(app, route, () => here === page && drawFrame());
   page = here;
   drawFrame();
+  document.querySelector(".top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   focusPage();
 }
 
@@ -129,7 +152,7 @@ function drawFrame() {
 
 function header() {
   const link = (name, text) =>
-    h("a", { href: href([name]), "aria-current": name === page.section ? "page" : null }, text);
+    h("a", { key: name, href: href([name]), "aria-current": name === page.section ? "page" : null }, text);
   const [liveText, liveTitle] = kLiveTexts[live.state];
   return h(
     "header",
@@ -152,7 +175,13 @@ function header() {
         h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }),
         h("span", { "aria-hidden": "true" }, "Slipway"),
       ),
-      h("nav", { "aria-label": "Main" }, link("workspaces", "Workspaces"), link("runs", "Runs")),
+      h(
+        "nav",
+        { "aria-label": "Main" },
+        kSections
+          .filter(([, , adminOnly]) => !adminOnly || me?.role === "admin")
+          .map(([name, text]) => link(name, text)),
+      ),
       h(
         "span",
         { class: `live live-${live.state}`, title: liveTitle, role: "status" },

@@ -33,12 +33,18 @@ export function icon(name) {
 
 export const spinner = () => h("span", { class: "spinner", "aria-hidden": "true" });
 
-// Every status of workspaces, runs and steps: how it looks. Never by colour alone.
+// Every status of workspaces, runs, steps, schedules, queues, webhooks and deliveries: how it looks. Never by colour alone.
 const kLooks = {
   PROVISIONING: ["busy", null],
   READY: ["good", "check"],
   SUSPENDED: ["idle", "pause"],
   ERROR: ["bad", "cross"],
+  active: ["good", "check"],
+  paused: ["idle", "pause"],
+  disabled: ["bad", "cross"],
+  error: ["bad", "alert"],
+  ended: ["idle", "dash"],
+  delivered: ["good", "check"],
   pending: ["idle", "dash"],
   running: ["busy", null],
   waiting: ["wait", "clock"],
@@ -258,19 +264,20 @@ export function field(label, props) {
 }
 
 /**
- * The way through a list that is paged by cursor, and how long it is; `~` when that is an estimate. `go(cursor)` changes
- * the page; the way back is the browser's.
+ * The way through a list that is paged by cursor, and how long it is; `~` when that is an estimate. `[one, many]`
+ * are the words for what is listed. `go(cursor)` changes the page; the way back is the browser's.
  */
-export function cursorPager({ data, meta }, { cursor }, things, go) {
+export function cursorPager({ data, meta }, { cursor }, [one, many], go) {
   const { total, totalIsEstimate, hasMore, nextCursor } = meta?.pagination ?? {};
   const look = "small-button";
-  const count = total === undefined ? null : `${totalIsEstimate ? "~" : ""}${kNumbers.format(total)} ${things}`;
+  const count = total ?? data.length;
+  const length = `${totalIsEstimate ? "~" : ""}${kNumbers.format(count)} ${count === 1 ? one : many}`;
   const more = cursor || hasMore;
   return h(
     "nav",
     { class: "pager", "aria-label": "Pages" },
     more ? button("First", () => go(null), { look, iconName: "left", disabled: !cursor }) : null,
-    h("span", { class: "muted" }, count ?? `${data.length} ${things}`),
+    h("span", { class: "muted" }, length),
     more ? button("Next", () => go(nextCursor), { look, iconName: "right", disabled: !hasMore }) : null,
   );
 }

@@ -194,7 +194,7 @@ export class RunsPage {
       );
     }
     const go = (cursor) => this.#app.navigate(["runs"], { ...this.#query, cursor });
-    return [runsTable(data, this.#app.api.now()), cursorPager(this.#loader, this.#query, "runs", go)];
+    return [runsTable(data, this.#app.api.now()), cursorPager(this.#loader, this.#query, ["run", "runs"], go)];
   }
 }
 
