@@ -213,6 +213,19 @@ test("A narrow screen shows everything without scrolling sideways", async () => 
   await phone.context().close();
 });
 
+test("A link opened in a new tab needs no signing in, and signing out is for all tabs", async () => {
+  await page.goto(`${hub.url}/#/runs`);
+  await visible(heading("Runs"));
+  const tab = await page.context().newPage();
+  await tab.goto(`${hub.url}/#/workspaces`);
+  await visible(headingOf(tab, "Workspaces"));
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await visible(headingOf(tab, "Sign in to Slipway"));
+  await tab.close();
+  await page.goto(`${hub.url}/#key=${hub.key}`);
+  await visible(heading("Workspaces"));
+});
+
 test("Signing out forgets the key", async () => {
   await page.goto(`${hub.url}/#/workspaces`);
   await page.getByRole("button", { name: "Sign out" }).click();

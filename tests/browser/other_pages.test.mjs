@@ -79,7 +79,7 @@ test("A schedule is paused with a reason, run by hand, and resumed", async () =>
   await headStatus("paused");
   await visible(page.getByText("Europe/Berlin"));
   await stage.inspect("schedule", page);
-  await button("Run nightly now").click();
+  await button("Run now: nightly").click();
   await visible(heading(page, "hub.forget-old"));
   await page.goBack();
   await visible(page.getByText("Triggered"));

@@ -213,4 +213,5 @@ addEventListener("hashchange", () => {
 
 session.takeKeyFromAddress();
 show();
+session.askOtherTabs();
 setInterval(drawFrame, 10_000); // "5 min ago" grows older by itself

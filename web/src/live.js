@@ -7,6 +7,9 @@ import { EventFeed } from "./sse.js";
 
 const kPollMs = 4_000;
 
+/** What an event is about: "workspace", "run" …, or null for one that may be about anything. */
+export const familyOf = ({ type }) => (type === "refresh" || type === "message" ? null : type.split(".")[0]);
+
 export class Live {
   /** "connecting", "live", "polling" (the stream is down) or "off" (nobody is signed in). */
   state = "off";

@@ -1,4 +1,5 @@
-// Who is signed in. The key lives in sessionStorage: it ends with the tab and is never written to disk by us.
+// Who is signed in. The key lives in sessionStorage: it ends with the last tab and is never written to disk by us. Tabs
+// of this hub share it, so that a link opened in a new one needs no signing in; signing out is for all of them.
 
 const kStorageName = "slipway-key";
 
@@ -6,9 +7,11 @@ export class Session {
   /** Why the last key was refused, to be shown at sign-in. */
   error = null;
   #onChange;
+  #tabs = new BroadcastChannel(kStorageName); // only pages of this origin hear it
 
   constructor(onChange) {
     this.#onChange = onChange;
+    this.#tabs.onmessage = ({ data }) => this.#heard(data);
   }
   get key() {
     return sessionStorage.getItem(kStorageName);
@@ -19,15 +22,29 @@ export class Session {
     this.#onChange();
   }
   signOut() {
-    this.error = null;
-    sessionStorage.removeItem(kStorageName);
-    this.#onChange();
+    this.#tabs.postMessage({ forget: this.key });
+    this.#forget();
+  }
+  /** Another tab may know the key; then this one is signed in a moment later. */
+  askOtherTabs() {
+    if (!this.key) this.#tabs.postMessage({ ask: true });
   }
   /** The hub answered 401. */
   refused(error) {
     if (!this.key) return;
     sessionStorage.removeItem(kStorageName);
     this.error = error;
+    this.#onChange();
+  }
+
+  #heard({ ask, key, forget }) {
+    if (ask && this.key) this.#tabs.postMessage({ key: this.key });
+    if (key && !this.key) this.signIn(key);
+    if (forget && forget === this.key) this.#forget();
+  }
+  #forget() {
+    this.error = null;
+    sessionStorage.removeItem(kStorageName);
     this.#onChange();
   }
 

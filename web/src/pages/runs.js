@@ -2,6 +2,7 @@
 
 import { h } from "../dom.js";
 import { capitalized, duration } from "../format.js";
+import { familyOf } from "../live.js";
 import { Loader } from "../loader.js";
 import {
   ago,
@@ -51,7 +52,7 @@ export class RunsPage {
     this.#query = route.query;
     this.#redraw = redraw;
     this.#loader = new Loader((signal) => this.#request(signal), redraw, kBurstMs);
-    this.#unsubscribe = app.live.subscribe((event) => event.type !== "workspace" && this.#loader.refresh());
+    this.#unsubscribe = app.live.subscribe((event) => familyOf(event) !== "workspace" && this.#loader.refresh());
     this.#loader.refresh();
   }
 

@@ -48,7 +48,7 @@ class ScheduleDeeds extends Deeds {
         this.do(`Paused ${name}`, () => post("pause", reason ? { reason } : {})),
       );
     return [
-      button("Run now", trigger, { look, iconName: "play", disabled: this.busy, name: `Run ${name} now` }),
+      button("Run now", trigger, { look, iconName: "play", disabled: this.busy, name: `Run now: ${name}` }),
       schedule.status === "paused"
         ? button("Resume", resume, { look, disabled: this.busy, name: `Resume ${name}` })
         : null,

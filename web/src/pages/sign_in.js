@@ -35,7 +35,11 @@ export class SignInPage {
           disabled: this.#busy,
         }),
       ),
-      h("p", { class: "small muted" }, "The key stays in this tab and is forgotten when it closes."),
+      h(
+        "p",
+        { class: "small muted" },
+        "The key stays in the tabs of this hub and is forgotten when the last one closes.",
+      ),
     );
   }
 

@@ -2,6 +2,7 @@
 
 import { askToDelete, askToStop, canStart, canStop, startWorkspace } from "../actions.js";
 import { h } from "../dom.js";
+import { familyOf } from "../live.js";
 import { Loader } from "../loader.js";
 import { backLink, badge, button, emptyState, errorBox, icon, pageHead, skeleton } from "../parts.js";
 import { href } from "../router.js";
@@ -96,8 +97,9 @@ export class WorkspacePage {
   }
 
   // An event that does not say what it is about may be about this one.
-  #concerns({ type, data }) {
-    const subject = type === "run" ? data?.resourceId : (data?.id ?? data?.workspace_id);
+  #concerns(event) {
+    const change = event.data;
+    const subject = familyOf(event) === "run" ? change?.data?.resourceId : change?.resource_id;
     return !this.#gone && (!subject || subject === this.#id);
   }
 

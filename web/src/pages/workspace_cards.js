@@ -70,7 +70,10 @@ function storeSide(seen, now) {
 }
 
 function backendSide({ state = "unknown", detail, since, limits = {} }, now) {
-  const held = Object.entries(limits).map(([name, value]) => [capitalized(name), String(value)]);
+  const held = Object.entries(limits).map(([name, value]) => [
+    name === "cpu" ? "CPU" : capitalized(name),
+    String(value),
+  ]);
   return side(
     "The machine says",
     plainBadge(state, state === "running" ? "good" : "idle"),

@@ -3,6 +3,7 @@
 import { askToDelete, askToStop, canStart, canStop, startWorkspace } from "../actions.js";
 import { h } from "../dom.js";
 import { capitalized } from "../format.js";
+import { familyOf } from "../live.js";
 import { Loader } from "../loader.js";
 import {
   ago,
@@ -43,7 +44,7 @@ export class WorkspacesPage {
       (signal) => this.#request(signal),
       () => this.#loaded(),
     );
-    this.#unsubscribe = app.live.subscribe((event) => event.type !== "run" && this.#loader.refresh());
+    this.#unsubscribe = app.live.subscribe((event) => familyOf(event) !== "run" && this.#loader.refresh());
     this.#loader.refresh();
     this.#syncDialog(route);
   }
@@ -194,6 +195,7 @@ export class WorkspacesPage {
     return h(
       "div",
       { class: "row-actions" },
+      workspace.status === "READY" ? terminalLink(workspace) : null,
       canStart(workspace)
         ? button("Start", () => this.#start(workspace), { look, iconName: "play", name: `Start ${name}` })
         : null,
@@ -211,6 +213,12 @@ export class WorkspacesPage {
       ),
     );
   }
+}
+
+function terminalLink({ id, name }) {
+  const label = `Terminal in ${name}`;
+  const target = href(["workspaces", id, "terminal"]);
+  return h("a", { class: "plain", href: target, title: "Open terminal", "aria-label": label }, icon("terminal"));
 }
 
 function nameCell({ id, name, metadata, instance_name: instance }) {
