@@ -89,6 +89,9 @@ json::Object common_parameters() {
       {"IfMatch", header_parameter("If-Match", "Do it only if this is still the resource's ETag: else 412", "\"3\"")},
       {"IfNoneMatch", header_parameter("If-None-Match", "304 when this is still the resource's ETag", "\"3\"")},
       {"Prefer", header_parameter("Prefer", "`wait=N` waits up to N (of 60) seconds for the run's end", "wait=10")},
+      {"TraceParent",
+       header_parameter("traceparent", "W3C Trace Context: what the request begins belongs to this trace",
+                        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")},
       {"LastEventId", header_parameter("Last-Event-ID", "Go on after this event of a live stream", "41")}};
 }
 
@@ -102,7 +105,9 @@ json::Object common_headers() {
       {"ETag", header("The resource's version")},
       {"Location", header("Where the run is")},
       {"Replayed", header("true: an earlier request with this Idempotency-Key did it, and this was its answer", false)},
-      {"RetryAfter", header("Seconds")}};
+      {"RetryAfter", header("Seconds")},
+      {"RateLimit", header("What is left of the caller's rate: `\"default\";r=5999;t=1`", false)},
+      {"RateLimitPolicy", header("The rate itself: `\"default\";q=6000;w=60`", false)}};
 }
 
 // Only those that are referred to anywhere in `text`.
@@ -162,6 +167,11 @@ json::Object answer_content(const Operation& operation, json::Schemas& schemas) 
   return content;
 }
 
+void add_rate_headers(json::Object& headers) {
+  headers["RateLimit"] = reference("headers", "RateLimit");
+  headers["RateLimit-Policy"] = reference("headers", "RateLimitPolicy");
+}
+
 json::Object answer_of_operation(const Router::Route& route, json::Schemas& schemas) {
   const auto& operation = route.operation;
   const bool replayable = route.method != net::Method::get;
@@ -172,6 +182,7 @@ json::Object answer_of_operation(const Router::Route& route, json::Schemas& sche
     headers["Retry-After"] = reference("headers", "RetryAfter");
   }
   if (replayable) headers["Idempotent-Replayed"] = reference("headers", "Replayed");
+  if (route.permission != Permission::open) add_rate_headers(headers);
   json::Object answer{{"description", operation.summary}, {"headers", std::move(headers)}};
   if (auto content = answer_content(operation, schemas); !content.empty()) answer["content"] = std::move(content);
   return answer;
@@ -227,7 +238,10 @@ json::Array parameters(const Router::Route& route, json::Schemas& schemas) {
   if (operation.query.parameters != nullptr)
     for (auto& parameter : operation.query.parameters(schemas)) all.push_back(std::move(parameter));
   const bool get = route.method == net::Method::get;
-  if (!get) all.push_back(reference("parameters", "IdempotencyKey"));
+  if (!get) {
+    all.push_back(reference("parameters", "IdempotencyKey"));
+    all.push_back(reference("parameters", "TraceParent"));
+  }
   if (operation.if_match) all.push_back(reference("parameters", "IfMatch"));
   if (operation.etag && get) all.push_back(reference("parameters", "IfNoneMatch"));
   if (operation.prefer_wait) all.push_back(reference("parameters", "Prefer"));
@@ -297,6 +311,7 @@ json::Object error_responses(const std::set<int>& statuses) {
   for (const int status : statuses) {
     json::Object headers{{"X-Request-Id", reference("headers", "RequestId")}};
     if (status == 429 || status == 503) headers["Retry-After"] = reference("headers", "RetryAfter");
+    if (status == 429) add_rate_headers(headers);
     json::Object content = body_content(json::reference_to("Error"));
     content["application/problem+json"] = json::Object{{"schema", json::reference_to("ProblemDetails")}};
     all["Error" + std::to_string(status)] = json::Object{

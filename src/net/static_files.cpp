@@ -16,6 +16,7 @@ const StaticFile* StaticFiles::find(const Request& request) const {
   name.remove_prefix(options_.mount.size());
   if (name.empty()) name = options_.index;
   if (const auto found = files_.find(name); found != files_.end()) return found->second;
+  if (const auto page = files_.find(std::string(name) + ".html"); page != files_.end()) return page->second;
   const bool is_page = !name.substr(name.rfind('/') + 1).contains('.');
   if (!options_.index_for_unknown_pages || !is_page) return nullptr;
   const auto index = files_.find(options_.index);

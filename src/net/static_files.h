@@ -31,7 +31,7 @@ struct StaticOptions {
 class StaticFiles {
  public:
   StaticFiles(std::span<const StaticFile> files, StaticOptions options);
-  // Empty when the path is not ours or the method is neither GET nor HEAD.
+  // A page NAME.html is also found as NAME. Empty when the path is not ours or the method is neither GET nor HEAD.
   std::optional<Response> answer(const Request& request) const;
 
  private:

@@ -102,27 +102,31 @@ def replaced(contract, schema, body, path, value):
 
 
 class Maker:
-    """Makes cases. `ids` gives what a path's parameter may be filled with: (operation) -> list of segments."""
+    """Makes cases. `ids` gives what a path's parameter may be filled with, by the segment before it; `instead` has values
+    for members of bodies whose examples are not to be used."""
 
-    def __init__(self, contract, random, ids):
+    def __init__(self, contract, random, ids, instead):
         self.contract = contract
         self.random = random
         self.ids = ids
+        self.instead = instead
 
     def some(self, values, count):
         return self.random.sample(values, min(count, len(values)))
 
     def target(self, operation, segment=None):
-        parts = []
-        for part in operation.path.split("/"):
+        parts = operation.path.split("/")
+        for i, part in enumerate(parts):
             if part.startswith("{"):
-                part = segment if segment is not None else self.random.choice(self.ids(operation))
-            parts.append(part)
+                parts[i] = segment if segment is not None else self.random.choice(self.ids(operation.path.split("/")[i - 1]))
         return "/".join(parts)
 
     def example(self, operation):
         body = operation.item.get("requestBody")
-        return None if body is None else body["content"]["application/json"].get("example", {})
+        if body is None:
+            return None
+        example = body["content"]["application/json"].get("example", {})
+        return {**example, **{name: value for name, value in self.instead.items() if name in example}}
 
     def cases(self, operation, density):
         """`density`: of each kind, about how many."""
