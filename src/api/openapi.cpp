@@ -4,6 +4,7 @@
 #include <array>
 #include <set>
 
+#include "api/openapi_webhooks.h"
 #include "net/http.h"
 
 namespace slipway::api {
@@ -27,7 +28,8 @@ constexpr std::array kTags = {
 
 constexpr std::string_view kAbout =
     "The control plane for machines that people work on. Every change runs as a durable workflow: the answer to a "
-    "change is 202 with its run. In requests, null reads as absent; unknown fields are refused. Later versions may add "
+    "change is 202 with its run. In requests, null reads as absent, a date as its beginning in UTC; unknown fields are "
+    "refused. Later versions may add "
     "fields to answers, values to enumerations and types of events.";
 
 json::Object reference(std::string_view section, std::string_view name) {
@@ -361,6 +363,7 @@ json::Value describe(const Router& router, std::string_view version) {
     if (methods.is_null()) methods = json::Object{};
     methods.as_object()[method_key(route.method)] = describe_route(route, schemas);
   }
+  json::Object webhooks = describe_webhooks(schemas);  // before the components that it needs are listed
   json::Object responses = error_responses(statuses);
   const std::string text = json::print_value(paths) + json::print_value(responses);
   const json::Object bearer{
@@ -376,6 +379,7 @@ json::Value describe(const Router& router, std::string_view version) {
       {"security", json::Array{json::Object{{"apiKey", json::Array{}}}}},
       {"tags", tags()},
       {"paths", std::move(paths)},
+      {"webhooks", std::move(webhooks)},
       {"components", json::Object{{"schemas", schemas.components()},
                                   {"parameters", used(common_parameters(), "parameters", text)},
                                   {"headers", used(common_headers(), "headers", text)},

@@ -82,7 +82,7 @@ class PromisesTest(unittest.TestCase):
 
     def ask_webhooks(self):
         url = f"http://127.0.0.1:{self.receiver.server_address[1]}/"
-        asked = {"url": url, "eventTypes": ["none.such"]}
+        asked = {"url": url, "eventTypes": ["webhook.disabled"]}
         base = "/v1/webhooks/" + self.once("createWebhook", "/v1/webhooks", asked, {**asked, "description": "x"})["id"]
         self.once("changeWebhook", base, {"description": "a"}, {"description": "b"})
         self.once("rotateWebhookSecret", base + "/rotate-secret")
@@ -119,7 +119,7 @@ class PromisesTest(unittest.TestCase):
         hub = self.hub
         workspace = hub.create_workspace("seen")["id"]
         schedule = hub.post("/v1/schedules", {"name": "seen", "type": "hub.forget-old", "cron": "@yearly"}).expect(201)["id"]
-        webhook = hub.post("/v1/webhooks", {"url": "http://127.0.0.1:1/", "eventTypes": ["none.such"]}).expect(201)["id"]
+        webhook = hub.post("/v1/webhooks", {"url": "http://127.0.0.1:1/", "eventTypes": ["webhook.disabled"]}).expect(201)["id"]
         listed = hub.get("/v1/workflows/runs?limit=1").expect(200)
         ids = {"workspaces": workspace, "schedules": schedule, "webhooks": webhook, "runs": listed[0]["id"]}
         for operation in contract().operations:

@@ -152,7 +152,7 @@ class Contract:
             if operation.item["requestBody"].get("required"):
                 raise Violation(f"{operation}: the hub took no body, but the document requires one")
             return
-        self.validate(schema, self.without_nulls(json.loads(body), schema), f"{operation}: the hub took a body")
+        self.validate(schema, self.as_read(json.loads(body), schema), f"{operation}: the hub took a body")
 
     # ---- schemas
 
@@ -169,13 +169,17 @@ class Contract:
             pointer = "/" + "/".join(str(part) for part in error.absolute_path)
             raise Violation(f"{what} does not fit the document at {pointer}: {error.message[:500]}")
 
-    def without_nulls(self, value, schema):
-        """In requests null reads as absent, except where the schema gives it a meaning."""
-        properties = self.resolve(schema).get("properties", {})
+    def as_read(self, value, schema):
+        """How the hub reads a request: null as absent, except where the schema gives it a meaning; a date as its
+        beginning."""
+        schema = self.resolve(schema)
+        properties = schema.get("properties", {})
+        if schema.get("format") == "date-time":
+            return from_text(value, schema) if isinstance(value, str) else value
         if not isinstance(value, dict):
             return value
         return {
-            name: self.without_nulls(member, properties.get(name, {}))
+            name: self.as_read(member, properties.get(name, {}))
             for name, member in value.items()
             if member is not None or name not in properties or self.validator(properties[name]).is_valid(None)
         }
