@@ -88,7 +88,9 @@ Answer list_some(Call& call) {
   co_await read(call.hub, [&](store::Transaction& tx) {
     webhook = webhook_of(call, tx);
     found = fleet::list_deliveries(tx, webhook->id, filter);
-    page.total = fleet::count_deliveries(tx, webhook->id, filter);
+    const auto total = fleet::count_deliveries(tx, webhook->id, filter);
+    page.total = total.count;
+    page.total_is_estimate = total.is_capped ? std::optional(true) : std::nullopt;
   });
   page.has_more = std::int64_t(found.size()) > query.limit;
   if (page.has_more) {

@@ -3,6 +3,7 @@
 #include "api/query.h"
 #include "api/routes.h"
 #include "api/run_view.h"
+#include "api/why_webhook.h"
 #include "api/workspace_status.h"
 #include "durable/journal.h"
 #include "durable/queue_standing.h"
@@ -12,27 +13,6 @@ namespace {
 
 using durable::StepStatus;
 namespace journal = durable::journal;
-
-struct WhyNext {
-  std::string what;
-  std::optional<base::Instant> at;
-};
-SLIPWAY_JSON_SNAKE(WhyNext, what, at)
-
-struct Why {
-  std::string id;
-  std::string kind;
-  std::string state;
-  std::vector<std::string> because;
-  std::vector<WhyNext> next;
-};
-SLIPWAY_JSON_SNAKE(Why, id, kind, state, because, next)
-inline const json::Rules& json_rules(const Why*) {
-  static const json::Rules rules{{.member = "kind", .description = "workspace or run"},
-                                 {.member = "because", .description = "Reasons, in words"},
-                                 {.member = "next", .description = "What happens next, and when, where that is known"}};
-  return rules;
-}
 
 std::string in_words(const std::optional<durable::Failure>& failure) {
   return failure ? failure->code + ": " + failure->message : "no reason was recorded";
@@ -131,6 +111,10 @@ net::Awaitable<std::optional<net::Response>> explain(Call& call) {
       run_of(tx, base::RunId(id));
       return;
     }
+    if (is_webhook_id(id)) {
+      why = explain_webhook(tx, call.caller->scope(), id, call.hub.clock.now());
+      return;
+    }
     if (!base::is_uuid(id)) throw base::not_found("workspace or run", id);
     workspace = fleet::get(tx, call.caller->scope(), base::WorkspaceId(id));
     why.kind = "workspace";
@@ -141,7 +125,7 @@ net::Awaitable<std::optional<net::Response>> explain(Call& call) {
     }
   });
   if (!workspace) {
-    why.kind = "run";
+    if (why.kind.empty()) why.kind = "run";
   } else if (!workspace->run_id) {
     const auto status = co_await look_at(call.hub, *workspace);
     why.because.push_back(status.explanation);
@@ -161,7 +145,7 @@ void add_why_routes(Router& router) {
   router.add(net::Method::get, "/v1/why/:id", Permission::member, explain,
              {.id = "explain",
               .tag = "System",
-              .summary = "Why a workspace or run is in the state it is in, and what happens next",
+              .summary = "Why a workspace, run, webhook or delivery is in the state it is in, and what happens next",
               .answer = one<Why>()});
 }
 

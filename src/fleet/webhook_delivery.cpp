@@ -80,6 +80,12 @@ void release_lines(store::Transaction& tx, const WebhookId& endpoint, base::Inst
 
 // ---- for those who look
 
+std::optional<WebhookId> endpoint_of(store::Transaction& tx, const DeliveryId& id) {
+  const auto rows = tx.query("SELECT endpoint_id FROM webhook_deliveries WHERE id = $1", {id.str()});
+  if (rows.empty()) return std::nullopt;
+  return WebhookId(rows.front().text(0));
+}
+
 std::optional<Delivery> find_delivery(store::Transaction& tx, const WebhookId& endpoint, const DeliveryId& id) {
   const auto rows = tx.query(DELIVERY_COLUMNS("body") "WHERE id = $1 AND endpoint_id = $2", {id.str(), endpoint.str()});
   if (rows.empty()) return std::nullopt;
@@ -95,15 +101,16 @@ std::vector<Delivery> list_deliveries(store::Transaction& tx, const WebhookId& e
       {endpoint.str(), status, filter.event_type, filter.since, filter.before, filter.limit}));
 }
 
-std::int64_t count_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter) {
+DeliveryCount count_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter) {
   const auto status = filter.status ? std::optional(name_of(*filter.status)) : std::nullopt;
-  return tx
-      .query(
-          "SELECT COUNT(*) FROM webhook_deliveries WHERE endpoint_id = $1 AND (status = $2 OR $2 IS NULL) "
-          "AND (event_type = $3 OR $3 IS NULL) AND (created_at >= $4 OR $4 IS NULL)",
-          {endpoint.str(), status, filter.event_type, filter.since})
-      .front()
-      .integer(0);
+  const auto count = tx.query(
+                           "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint_id = $1 "
+                           "AND (status = $2 OR $2 IS NULL) AND (event_type = $3 OR $3 IS NULL) "
+                           "AND (created_at >= $4 OR $4 IS NULL) LIMIT $5) AS counted",
+                           {endpoint.str(), status, filter.event_type, filter.since, kCountMax + 1})
+                         .front()
+                         .integer(0);
+  return {std::min(count, kCountMax), count > kCountMax};
 }
 
 std::vector<DeliveryAttempt> delivery_attempts(store::Transaction& tx, const DeliveryId& id) {

@@ -54,6 +54,7 @@ struct DeliveryAttempt {
 
 // ---- for those who look
 
+std::optional<WebhookId> endpoint_of(store::Transaction& tx, const DeliveryId& id);
 std::optional<Delivery> find_delivery(store::Transaction& tx, const WebhookId& endpoint, const DeliveryId& id);
 struct DeliveryFilter {
   std::optional<DeliveryStatus> status;
@@ -64,8 +65,13 @@ struct DeliveryFilter {
 };
 // Newest first, without their bodies.
 std::vector<Delivery> list_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter);
-// Without the cursor.
-std::int64_t count_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter);
+// How many there are without the cursor; counted up to kCountMax only, so that a long history costs nothing.
+inline constexpr std::int64_t kCountMax = 10'000;
+struct DeliveryCount {
+  std::int64_t count = 0;
+  bool is_capped = false;  // there are more
+};
+DeliveryCount count_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter);
 // Oldest first.
 std::vector<DeliveryAttempt> delivery_attempts(store::Transaction& tx, const DeliveryId& id);
 

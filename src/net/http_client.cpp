@@ -174,6 +174,8 @@ void Transfer::prepare() {
   curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, long(request.timeout.count()));
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, long(request.connect_timeout.count()));
   curl_easy_setopt(handle, CURLOPT_TCP_KEEPALIVE, 1L);
+  // A name server that does not answer must not hold up the other transfers: its thread is left to end by itself.
+  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);
   if (request.stall_timeout.count() > 0) {
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME,

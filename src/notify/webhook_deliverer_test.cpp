@@ -178,7 +178,7 @@ class Webhooks : public ::testing::TestWithParam<Dialect> {
   // Until it is so; gives up after a time that only a fault can take. Deliverers look by themselves each second.
   template <class Condition>
   void await(Condition condition) {
-    for (int i = 0; i < 12'000; ++i) {
+    for (int i = 0; i < 60'000; ++i) {
       if (condition()) return;
       std::this_thread::sleep_for(5ms);
     }

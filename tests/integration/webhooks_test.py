@@ -261,6 +261,21 @@ class Webhooks(unittest.TestCase):
         self.assertEqual(found["request"]["headers"]["webhook-signature"], "*redacted*")
         self.assertEqual(found["request"]["body"], self.receiver.got()[0].text)
 
+    def test_why_explains_webhooks_and_deliveries(self):
+        self.receiver.answer = lambda *_: (503, {"Retry-After": "600"})
+        webhook = self.add()
+        delivery = ping(self.hub, webhook)
+        await_delivery(self.hub, delivery, tried, "an attempt is made")
+        why = self.hub.get(f"/v1/why/{delivery['id']}").expect(200)
+        self.assertEqual((why["kind"], why["state"]), ("webhook delivery", "pending"))
+        self.assertIn("503", " ".join(why["because"]))
+        self.assertTrue(why["next"][-1]["at"])
+        why = self.hub.get(f"/v1/why/{webhook['id']}").expect(200)
+        self.assertEqual((why["kind"], why["state"]), ("webhook", "active"))
+        member = self.hub.post("/v1/api-keys", {"name": "curious", "role": "member"}).expect(201)["key"]
+        for thing in (webhook, delivery):
+            self.hub.get(f"/v1/why/{thing['id']}", key=member).expect_error(404, "NOT_FOUND")
+
     def test_deliveries_are_listed_by_page_and_filter(self):
         webhook = self.add()
         made = [ping(self.hub, webhook)["id"] for _ in range(5)]
