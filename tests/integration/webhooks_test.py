@@ -1,7 +1,9 @@
 """Webhooks (WF-12, WF-45): a real hub, real receivers, good and bad, and hubs that are killed."""
 
+import contextlib
 import pathlib
 import shutil
+import sqlite3
 import sys
 import threading
 import unittest
@@ -77,15 +79,6 @@ class Webhooks(unittest.TestCase):
         self.hub.create_workspace("stepwise")
         first = wait_until(lambda: self.receiver.got(event="step.completed"), "a step is told")[0]
         self.assertTrue(first.json["data"]["step"])
-
-    # WF-13
-    def test_a_failed_run_is_told(self):
-        self.add(types=["run.failed"])
-        answer = self.hub.post("/v1/workspaces", {"name": "failing", "machine_type": "no-such-machine"})
-        if answer.status == 202:
-            self.hub.await_run(answer.data["run"]["id"])
-            message = wait_until(lambda: self.receiver.got(event="run.failed"), "the failure is told")[0]
-            self.assertTrue(message.json["data"]["error"]["code"])
 
     def test_messages_about_one_resource_come_in_order(self):
         failed = set()
@@ -365,6 +358,28 @@ class Guarded(unittest.TestCase):
             delivery = ping(hub, make(hub, receiver.url()))
             await_delivery(hub, delivery, delivered, "it is delivered")
             hub.post("/v1/webhooks", {"url": "http://10.0.0.1/", "eventTypes": ["*"]}).expect(400)
+
+
+class Failed(unittest.TestCase):
+    # WF-13
+    def test_a_failed_run_and_what_became_of_its_resource_are_told(self):
+        with Receiver() as receiver, Hub(options=ALLOW) as hub:
+            make(hub, receiver.url(), types=["run.failed", "workspace.updated"])
+            hub.put("/v1/queues/workspaces", {}).expect(200)
+            hub.patch("/v1/queues/workspaces", {"paused": True}).expect(200)
+            accepted = hub.post("/v1/workspaces", {"name": "doomed"}).expect(202)
+            hub.stop()
+            with contextlib.closing(sqlite3.connect(hub.data / "slipway.db")) as database:
+                database.execute("UPDATE workspaces SET machine_type = 'none'")  # as if a provider no longer had it
+                database.commit()
+            hub.start()
+            hub.patch("/v1/queues/workspaces", {"paused": False}).expect(200)
+            self.assertEqual(hub.await_run(accepted["run"]["id"])["status"], "failed")
+            told = wait_until(lambda: receiver.got(event="run.failed"), "the failure is told")[0].json["data"]
+            self.assertEqual((told["id"], told["error"]["code"]), (accepted["run"]["id"], "VALIDATION_ERROR"))
+            self.assertEqual(told["error"]["step"], "validate")
+            wait_until(lambda: any(m.json["data"]["status"] == "ERROR" for m in receiver.got(event="workspace.updated")),
+                       "that the workspace is in error is told")  # fmt: skip
 
 
 class Killed(unittest.TestCase):
