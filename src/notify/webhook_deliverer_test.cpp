@@ -494,6 +494,21 @@ TEST_P(Webhooks, ARemovedEndpointIsGoneAtOnceAndItsDeliveriesSoon) {
   EXPECT_TRUE(receiver_.got().empty());
 }
 
+TEST_P(Webhooks, WhatIsStillToBeToldIsNotForgotten) {
+  const auto trim = [&] {
+    std::int64_t removed = 0;
+    write([&](Transaction& tx) { removed = fleet::trim_changes(tx, clock_.now() + 48h); });
+    return removed;
+  };
+  write([](Transaction& tx) { tx.execute("UPDATE run_rollup_state SET feed_cursor = 1000000"); });
+  const auto hook = add();
+  tell("w1", kAlice, 10);
+  EXPECT_EQ(trim(), 0);
+  write([&](Transaction& tx) { fan_out(tx, ids_, fleet::last_change(tx), clock_.now()); });
+  EXPECT_EQ(trim(), 9);  // the last one is always kept
+  EXPECT_EQ(count(hook, DeliveryStatus::pending), 10u);
+}
+
 TEST_P(Webhooks, ItIsKnownWhetherSomebodyWantsSteps) {
   std::atomic<int> wanted = -1;
   DelivererOptions options;
