@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t kWaitingMax = 1'000;  // changes that one slow reader may have waiting
 constexpr std::size_t kReadMax = 500;
+constexpr std::string_view kChannel = "slipway_changes";
+constexpr std::string_view kBell = "news";
 constexpr base::Duration kOwnLook = std::chrono::seconds(1);
 // Somebody is about to commit what is missing: first a look after this long, then less and less often.
 constexpr base::Duration kSoon = std::chrono::milliseconds(2);
@@ -45,9 +47,25 @@ bool EventFilter::wants(const notify::Occurrence& occurrence) const {
 // ---- the stream
 
 ChangeStream::ChangeStream(net::IoContext& io, store::Database& database, const observe::Logger& log)
-    : io_(io), database_(database), log_(log), looked_for_(io), begun_(io) {}
+    : io_(io),
+      database_(database),
+      log_(log),
+      looked_for_(io),
+      begun_(io),
+      self_(std::make_shared<ChangeStream*>(this)) {
+  listening_ = database_.listen(std::string(kChannel), [&io, weak = std::weak_ptr(self_)](std::string_view) {
+    boost::asio::post(io, [weak] {
+      if (const auto self = weak.lock()) (*self)->expect_news();
+    });
+  });
+}
 
 void ChangeStream::look() {
+  changed_here_ = true;
+  expect_news();
+}
+
+void ChangeStream::expect_news() {
   news_expected_ = true;
   looked_for_.notify_all();
 }
@@ -103,6 +121,7 @@ net::Awaitable<void> ChangeStream::run() {
       failed = true;
     }
     if (found > 0) pause = kSoon;
+    if (found > 0 && std::exchange(changed_here_, false)) database_.ring(kChannel, kBell);
     if (!failed && feed_.is_waiting()) {
       co_await net::sleep_for(std::exchange(pause, std::min(pause * 2, kLessSoon)));
     } else if (found < kReadMax && (!news_expected_ || failed)) {

@@ -51,8 +51,8 @@ class ChangeStream {
  public:
   ChangeStream(net::IoContext& io, store::Database& database, const observe::Logger& log);
 
-  // Something may have changed: cheap, to be called after every commit that may have. Also looks by itself each second,
-  // for changes by others.
+  // Something may have changed here: cheap, to be called after every commit that may have. The other replicas are told
+  // by a bell; should that get lost, each looks by itself every second.
   void look();
   // Runs until `stop`; spawned by the owner.
   net::Awaitable<void> run();
@@ -86,6 +86,7 @@ class ChangeStream {
 
  private:
   using Subscribers = std::unordered_set<Subscription*>;
+  void expect_news();
   net::Awaitable<std::size_t> read_news();
   void distribute(std::vector<fleet::OwnedChange> news);
   static void give(const Subscribers& subscribers, const std::shared_ptr<const News>& news, Subscribers& to_wake);
@@ -98,10 +99,13 @@ class ChangeStream {
   fleet::FeedReader feed_;
   net::Signal begun_;
   bool news_expected_ = true;
+  bool changed_here_ = false;  // since the bell was rung last
   bool stopped_ = false;
   std::size_t count_ = 0;
   Subscribers of_everything_;
   std::unordered_map<std::string, Subscribers> by_owner_;
+  std::shared_ptr<ChangeStream*> self_;  // a bell that is heard late holds it weakly
+  std::unique_ptr<store::Listening> listening_;
 };
 
 }  // namespace slipway::api

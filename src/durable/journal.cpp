@@ -6,6 +6,7 @@
 #include "durable/queue_admission.h"
 #include "durable/run_rows.h"
 #include "durable/start_keys.h"
+#include "durable/step_timings.h"
 #include "durable/witness.h"
 
 namespace slipway::durable::journal {
@@ -347,15 +348,7 @@ std::int64_t count_events(store::Transaction& tx, const RunId& run) {
 }
 
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type) {
-  // A bounded look back: this is asked with every start, also while nothing completes.
-  const auto rows = tx.query(
-      "SELECT started_at, completed_at FROM (SELECT started_at, completed_at, status FROM runs WHERE type = $1 "
-      "ORDER BY id DESC LIMIT 50) AS recent WHERE status = 'completed'",
-      {type});
-  if (rows.empty()) return std::nullopt;
-  std::int64_t total = 0;
-  for (const auto& row : rows) total += row.integer(1) - row.integer(0);
-  return Duration(total / std::int64_t(rows.size()));
+  return durable::usual_duration(timings_of(tx, type));
 }
 
 }  // namespace slipway::durable::journal

@@ -94,7 +94,7 @@ std::int64_t last_seq(store::Transaction& tx, const RunId& run);
 std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resource_id);
 std::int64_t count_events(store::Transaction& tx, const RunId& run);
 
-// The mean duration of those of the last 50 runs of a type that completed.
+// What completed runs of a type took lately (step_timings.h); empty while there are too few.
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type);
 
 }  // namespace slipway::durable::journal
