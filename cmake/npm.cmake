@@ -21,7 +21,7 @@ endfunction()
 # tools/build shows lines that begin with NOTE.
 function(slipway_npm_go_without reason)
   file(REMOVE_RECURSE ${FOLDER}/node_modules)
-  message(NOTICE "NOTE: ${reason}: the dashboard is built without its terminal and the pages for the API's reference.")
+  message(NOTICE "NOTE: ${reason}: the dashboard is built without its terminal.")
 endfunction()
 
 function(slipway_npm_install)

@@ -25,6 +25,7 @@ const kBurstMs = 500; // a busy hub changes more often than anybody can read
 const kStatuses = ["pending", "running", "completed", "failed", "cancelled"];
 const kTypes = ["workspace.create", "workspace.start", "workspace.stop", "workspace.delete"];
 const kResources = ["workspace", "server", "cluster", "vm", "schedule"];
+const kResourcePages = { workspace: "workspaces", schedule: "schedules" };
 const kHourMs = 3_600_000;
 // In the address as they are, so that a link to "the last hour" stays that.
 const kPeriods = {
@@ -216,8 +217,8 @@ const short = (id) => (id.length > 13 ? `${id.slice(0, 4)}…${id.slice(-6)}` : 
 export function resourceLink({ resourceType, resourceId }) {
   if (!resourceId) return "–";
   const text = [resourceType, " ", h("span", { class: "mono" }, short(resourceId))];
-  if (resourceType !== "workspace") return text;
-  return h("a", { href: href(["workspaces", resourceId]), title: resourceId }, text);
+  const page = kResourcePages[resourceType];
+  return page ? h("a", { href: href([page, resourceId]), title: resourceId }, text) : text;
 }
 
 // As the input wants it: this machine's time, without a zone.
