@@ -1,7 +1,10 @@
 // The parts of the dashboard that need no browser.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
+import { gzipSync } from "node:zlib";
 
 import { duration, relative } from "../../web/src/format.js";
 import { parseRoute } from "../../web/src/router.js";
@@ -262,4 +265,27 @@ test("Every event is told, also of a type that is not known yet", () => {
   const lines = logLines([...madeUp.events, { seq: 99, type: "moon_landed", at: madeUp.run.startedAt }]);
   assert.equal(lines.length, madeUp.events.length + 1);
   assert.equal(lines.at(-1).text, "moon landed");
+});
+
+const kWeb = new URL("../../web/", import.meta.url).pathname;
+const kFirstLoadBytes = 60_000; // what a phone on a bad line fetches in a second
+
+// What the first page loads: everything that is imported, not what is imported later.
+function firstLoad(name = "src/app.js", seen = new Set()) {
+  if (seen.has(name)) return seen;
+  seen.add(name);
+  const text = readFileSync(join(kWeb, name), "utf8");
+  for (const [, target] of text.matchAll(/^(?:import|export)[^"']*?["'](\.[^"']+)["'];$/gm))
+    firstLoad(join(dirname(name), target), seen);
+  return seen;
+}
+
+test("All that the first page loads is fetched at once, and is small", () => {
+  const modules = firstLoad();
+  const index = readFileSync(join(kWeb, "index.html"), "utf8");
+  const preloaded = [...index.matchAll(/modulepreload" href="([^"]+)"/g)].map(([, name]) => name);
+  assert.deepEqual([...preloaded, "src/app.js"].sort(), [...modules].sort());
+  const files = ["index.html", "style.css", "icon.svg", ...modules];
+  const bytes = files.reduce((sum, name) => sum + gzipSync(readFileSync(join(kWeb, name))).length, 0);
+  assert.ok(bytes < kFirstLoadBytes, `${bytes} bytes`);
 });

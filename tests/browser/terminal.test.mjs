@@ -82,6 +82,22 @@ test("A long output comes whole and in order", async () => {
   assert.match(await rows().innerText(), /199999\s+200000\s+done/);
 });
 
+test("What is selected is copied, and pasted; with nothing selected Ctrl+C interrupts", async () => {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await run("clear; echo wo''rd");
+  const line = rows().locator("div", { hasText: /^word\s*$/ });
+  await visible(line);
+  const { x, y, height } = await line.boundingBox();
+  await page.mouse.dblclick(x + 8, y + height / 2);
+  await page.keyboard.press("Control+c");
+  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "word");
+  await page.keyboard.type("# pass");
+  await page.keyboard.press("Control+Shift+v");
+  await shows("# password");
+  await page.keyboard.press("Control+c");
+  await shows("^C");
+});
+
 test("Other pages can be looked at meanwhile, and the shell is still there", async () => {
   await run("clear; answer=kept");
   await page.getByRole("link", { name: "Runs" }).click();
