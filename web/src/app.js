@@ -181,6 +181,7 @@ function header() {
         kSections
           .filter(([, , adminOnly]) => !adminOnly || me?.role === "admin")
           .map(([name, text]) => link(name, text)),
+        h("a", { href: "docs" }, "API"),
       ),
       h(
         "span",
