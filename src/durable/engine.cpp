@@ -90,12 +90,26 @@ void Engine::launch(RunRecord record) {
   if (record.ticket != nullptr) return launch_waiting(record);
   // Of a life that ended since: whoever took that over has the run. Or a sweep found it first.
   if (shut_down_ || record.replica != membership_.self() || is_known(record.id)) return;
-  const Event first = journal::started_event(record, "");
-  RunState state;
-  fold(state, first);
-  for (const auto& observer : observers_) observer(record, state, {first});
+  const auto begun = journal::first_events(record, "");
+  RunState state = fold_all(begun);
+  for (const auto& observer : observers_) observer(record, state, begun);
   ++counted_.started;
-  take_up(std::move(record), std::move(state));
+  if (begun.size() == 1) return take_up(std::move(record), std::move(state));
+  take_up_stored(std::move(record));  // what it took over may hold sealed secrets
+}
+
+RetryRequest Engine::make_retry(const RunId& of, std::string from_step, std::string by) {
+  return {.of = of,
+          .from_step = std::move(from_step),
+          .by = std::move(by),
+          .id = ids_.make<RunId>(),
+          .replica = membership_.self(),
+          .at = clock_.now(),
+          .witness = witness_};
+}
+
+Retried Engine::insert_retry(store::Transaction& tx, const RetryRequest& request) const {
+  return durable::insert_retry(tx, request, [this](const std::string& type) { return find_workflow(type); });
 }
 
 void Engine::shut_down() {

@@ -30,6 +30,7 @@
 #include "durable/mailbox.h"
 #include "durable/membership.h"
 #include "durable/queue_admission.h"
+#include "durable/run_retry.h"
 #include "durable/witness.h"
 #include "store/store.h"
 
@@ -91,12 +92,19 @@ class Engine {
   // the run begins at once. Throws VALIDATION_ERROR for a ticket that is wrong.
   RunRecord make_record(StartRequest request);
   void launch(RunRecord record);
+  // Doing a run again, in the same three parts: make the request, insert the retry in a transaction (run_retry.h), and
+  // launch its record. Only insert_retry is for the store's thread.
+  RetryRequest make_retry(const RunId& of, std::string from_step, std::string by);
+  Retried insert_retry(store::Transaction& tx, const RetryRequest& request) const;
 
   // ---- steering
   // All of these reach the run wherever it is: here, on another replica, or asleep.
   // `done`: null once the wish to cancel is durable. NOT_FOUND, or INVALID_STATE_TRANSITION when the run has ended. A
   // parked run, which cannot go on, ends as cancelled at once; what it did is not undone, and that is marked.
   void cancel(const RunId& run, const std::string& by, std::function<void(std::exception_ptr)> done);
+  // The same in a transaction of the caller's, on the store's thread. What it gives is to be called once that is
+  // durable, on the loop. Throws what `done` of cancel gets.
+  std::function<void()> insert_cancel(store::Transaction& tx, const RunId& run, const std::string& by);
   // A signal named `name`. One with a key that the run has seen is taken for the same one. `done` as for cancel.
   void signal(const RunId& run, Input signal, std::function<void(std::exception_ptr)> done);
   // Something was put into the mailbox (mailbox.h) in a transaction of the caller's: looks for it at once.
@@ -162,6 +170,8 @@ class Engine {
 
   // ---- engine_claims.cpp: how runs come into memory and leave it
   void take_up(RunRecord record, RunState state);
+  // Reads the journal of one that is ours first: it holds more than was ever in memory here.
+  void take_up_stored(RunRecord record);
   // Writes a claim, reads the journals of what it got, takes these up, and says how many there were.
   void claim(Claim claim, std::function<void(std::size_t)> then);
   void load(std::shared_ptr<std::vector<journal::Row>> rows, std::function<void(std::size_t)> then);
@@ -210,6 +220,8 @@ class Engine {
   void send(Input input, Callback done);
   void deliver(const std::vector<mailbox::Letter>& letters);
   struct EndedUnadvanced;
+  std::optional<EndedUnadvanced> put(store::Transaction& tx, const Input& input) const;
+  void on_put(const std::optional<EndedUnadvanced>& ended);
   EndedUnadvanced end_unadvanced(store::Transaction& tx, const journal::Row& row, const std::string& by) const;
   void tell_ended(const EndedUnadvanced& ended);
 

@@ -216,6 +216,14 @@ void Engine::take_up(RunRecord record, RunState state) {
   advance(live);
 }
 
+void Engine::take_up_stored(RunRecord record) {
+  record.inherited.reset();
+  loading_.insert(record.id);
+  auto rows = std::make_shared<std::vector<journal::Row>>();
+  rows->push_back({.record = std::move(record)});
+  load(rows, [](std::size_t) {});
+}
+
 // ---- leaving memory
 
 void Engine::drop(const LivePtr& live) {

@@ -7,11 +7,15 @@ namespace {
 
 constexpr std::int64_t kLettersMax = 1'000;  // read at a time
 
+// The key makes a second wish to cancel the same as the first.
+Input cancel_of(const RunId& run, const std::string& by) {
+  return {.run = run, .kind = InputKind::cancel, .name = {}, .key = "cancel", .payload = {}, .sender = by};
+}
+
 }  // namespace
 
 void Engine::cancel(const RunId& run, const std::string& by, Callback done) {
-  // The key makes a second wish to cancel the same as the first.
-  Input input{.run = run, .kind = InputKind::cancel, .name = {}, .key = "cancel", .payload = {}, .sender = by};
+  Input input = cancel_of(run, by);
   const auto found = live_.find(run);
   if (found == live_.end() || found->second->releasing) return send(std::move(input), std::move(done));
   const LivePtr live = found->second;
@@ -31,27 +35,36 @@ void Engine::signal(const RunId& run, Input signal, Callback done) {
 void Engine::send(Input input, Callback done) {
   input.at = clock_.now();
   auto ended = std::make_shared<std::optional<EndedUnadvanced>>();
-  database_.write(
-      [this, input, ended](store::Transaction& tx) {
-        ended->reset();
-        const bool cancels = input.kind == InputKind::cancel;
-        const bool withdrawn = cancels && queues::withdraw(tx, input.run);
-        const auto row = journal::find_for_update(tx, input.run);
-        if (!row) throw base::not_found("run", input.run.str());
-        if (row->completed_at) throw base::invalid_state("run '" + input.run.str() + "' has ended");
-        if (withdrawn || (row->parked_reason && cancels)) {
-          *ended = end_unadvanced(tx, *row, input.sender);
-        } else {
-          mailbox::send(tx, input);
-        }
-      },
-      on_loop([this, ended, done = std::move(done)](std::exception_ptr failure) {
-        done(failure);
-        if (failure) return;
-        if (*ended) tell_ended(**ended);
-        look_for_inputs();
-        ring(kBellInputs);
-      }));
+  database_.write([this, input, ended](store::Transaction& tx) { *ended = put(tx, input); },
+                  on_loop([this, ended, done = std::move(done)](std::exception_ptr failure) {
+                    done(failure);
+                    if (!failure) on_put(*ended);
+                  }));
+}
+
+std::function<void()> Engine::insert_cancel(store::Transaction& tx, const RunId& run, const std::string& by) {
+  Input input = cancel_of(run, by);
+  input.at = clock_.now();
+  auto ended = std::make_shared<std::optional<EndedUnadvanced>>(put(tx, input));
+  return [this, ended] { on_put(*ended); };
+}
+
+// Into the run's mailbox; or, where nobody would take it in, the run's end at once.
+std::optional<Engine::EndedUnadvanced> Engine::put(store::Transaction& tx, const Input& input) const {
+  const bool cancels = input.kind == InputKind::cancel;
+  const bool withdrawn = cancels && queues::withdraw(tx, input.run);
+  const auto row = journal::find_for_update(tx, input.run);
+  if (!row) throw base::not_found("run", input.run.str());
+  if (row->completed_at) throw base::invalid_state("run '" + input.run.str() + "' has ended");
+  if (withdrawn || (row->parked_reason && cancels)) return end_unadvanced(tx, *row, input.sender);
+  mailbox::send(tx, input);
+  return std::nullopt;
+}
+
+void Engine::on_put(const std::optional<EndedUnadvanced>& ended) {
+  if (ended) tell_ended(*ended);
+  look_for_inputs();
+  ring(kBellInputs);
 }
 
 // A run that cannot be advanced, or has not begun, can still be ended. What a parked one holds is given free, and a

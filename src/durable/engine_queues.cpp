@@ -24,10 +24,9 @@ std::shared_ptr<const Ticket> Engine::make_ticket(std::optional<Ticket> wish) co
 }
 
 void Engine::launch_waiting(const RunRecord& record) {
-  const Event first = journal::started_event(record, record.ticket->queue);
-  RunState state;
-  fold(state, first);
-  for (const auto& observer : observers_) observer(record, state, {first});
+  const auto begun = journal::first_events(record, record.ticket->queue);
+  const RunState state = fold_all(begun);
+  for (const auto& observer : observers_) observer(record, state, begun);
   ++counted_.started;
   admit_soon(record.ticket->queue);
   // Nobody has looked at the queues yet: it may be that there is none of that name.
@@ -76,7 +75,7 @@ void Engine::admit() {
         std::vector<Transition> starts;
         for (const auto& queue : queues) {
           auto& admission = (*admissions)[queue] = queues::admit(tx, queue, self, now, kAdmitPage);
-          for (const auto& [run, event] : admission.runs)
+          for (const auto& [run, event, journal] : admission.runs)
             starts.push_back({.kind = TransitionKind::run_started, .run = &run.record, .at = now});
         }
         if (witness != nullptr && !starts.empty()) witness->tell(tx, starts);
@@ -104,13 +103,15 @@ void Engine::on_admitted(const std::string& queue, queues::Admission admission) 
   admit_at(queue, admission.again_at);
 }
 
-// Its journal is known without being read: it was asked for, and admitted.
+// Its journal is known without being read: it was asked for, and admitted. Unless it took over another's.
 void Engine::take_up_admitted(queues::Admitted admitted) {
   RunRecord& record = admitted.run.record;
   if (is_known(record.id)) return;
-  auto state = fold_all({journal::started_event(record, record.queue), admitted.event});
+  const bool is_short = admitted.journal.empty();
+  auto state = fold_all(is_short ? std::vector{journal::started_event(record, record.queue)} : admitted.journal);
+  fold(state, admitted.event);
   for (const auto& observer : observers_) observer(record, state, {admitted.event});
-  take_up(std::move(record), std::move(state));
+  is_short ? take_up(std::move(record), std::move(state)) : take_up_stored(std::move(record));
 }
 
 void Engine::admit_at(const std::string& queue, std::optional<Instant> at) {

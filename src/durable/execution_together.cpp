@@ -174,6 +174,7 @@ void Execution::start_child(ChildOperation& operation) {
   child.input = operation.input;
   child.started_at = services_.clock.now();
   child.parent_id = record_.id.str();
+  child.retry_of.clear();
   if (!options.resource_type.empty()) child.resource_type = options.resource_type;
   if (!options.resource_id.empty()) child.resource_id = options.resource_id;
   append(EventType::child_started, operation.key, {{"child", child.id.str()}, {"workflow", child.type}});

@@ -130,10 +130,9 @@ RunId insert_run(store::Transaction& tx, const RunRecord& record) {
       "replica_id, parent_id, queue, retry_of, trace) "
       "VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
       parameters.size(), parameters);
-  const Event first = started_event(record, queue);
-  std::vector<Appended> events{{&record.id, &first}};
-  if (record.inherited != nullptr)
-    for (const auto& event : record.inherited->events) events.push_back({&record.id, &event});
+  const auto first = first_events(record, queue);
+  std::vector<Appended> events;
+  for (const auto& event : first) events.push_back({&record.id, &event});
   append(tx, events);
   if (waits) queues::enter(tx, record, queue);
   if (record.witness != nullptr) {
@@ -152,6 +151,13 @@ Event started_event(const RunRecord& record, const std::string& queue) {
   if (record.inherited != nullptr && !record.inherited->from_step.empty())
     event.data["fromStep"] = record.inherited->from_step;
   return event;
+}
+
+std::vector<Event> first_events(const RunRecord& record, const std::string& queue) {
+  std::vector<Event> events{started_event(record, queue)};
+  if (record.inherited != nullptr)
+    events.insert(events.end(), record.inherited->events.begin(), record.inherited->events.end());
+  return events;
 }
 
 void append(store::Transaction& tx, const std::vector<Appended>& events, const Sealer* sealer) {
@@ -302,12 +308,32 @@ std::optional<Row> find_for_update(store::Transaction& tx, const RunId& run) {
   return to_row(rows.front());
 }
 
-std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t after, std::int64_t limit) {
+// Of those types; null, which all events fit, when there are none.
+#define OF_TYPES(elements) "AND (type IN (SELECT value FROM " elements ") OR $2 IS NULL) "
+#define OF_TYPES_BOTH(before, after)                                                          \
+  tx.dialect() == store::Dialect::postgres                                                    \
+      ? std::string_view(before OF_TYPES("json_array_elements_text(CAST($2 AS json))") after) \
+      : std::string_view(before OF_TYPES("json_each($2)") after)
+
+store::Parameter to_parameter(const std::vector<EventType>& types) {
+  if (types.empty()) return std::nullopt;
+  json::Array names;
+  for (const auto type : types) names.emplace_back(std::string_view(name_of(type)));
+  return json::print_value(names);
+}
+
+std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t after, std::int64_t limit,
+                          const std::vector<EventType>& types) {
   std::vector<Event> events;
-  for (const auto& row : tx.query("SELECT seq, type, at, step, data FROM run_events WHERE run_id = $1 AND seq > $2 "
-                                  "ORDER BY seq LIMIT $3",
-                                  {run.str(), after, limit}))
-    events.push_back(to_event(tx, run.str(), row, 0, nullptr));
+  const auto rows = types.empty()
+                        ? tx.query(
+                              "SELECT seq, type, at, step, data FROM run_events WHERE run_id = $1 AND seq > $2 "
+                              "ORDER BY seq LIMIT $3",
+                              {run.str(), after, limit})
+                        : tx.query(OF_TYPES_BOTH("SELECT seq, type, at, step, data FROM run_events WHERE run_id = $1 ",
+                                                 "AND seq > $3 ORDER BY seq LIMIT $4"),
+                                   {run.str(), to_parameter(types), after, limit});
+  for (const auto& row : rows) events.push_back(to_event(tx, run.str(), row, 0, nullptr));
   return events;
 }
 
@@ -343,8 +369,11 @@ std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resour
   return to_rows(tx.query(RUN_COLUMNS "WHERE resource_id = $1 AND completed_at IS NULL ORDER BY id", {resource_id}));
 }
 
-std::int64_t count_events(store::Transaction& tx, const RunId& run) {
-  return tx.query("SELECT COUNT(*) FROM run_events WHERE run_id = $1", {run.str()}).front().integer(0);
+std::int64_t count_events(store::Transaction& tx, const RunId& run, const std::vector<EventType>& types) {
+  return tx
+      .query(OF_TYPES_BOTH("SELECT COUNT(*) FROM run_events WHERE run_id = $1 ", ""), {run.str(), to_parameter(types)})
+      .front()
+      .integer(0);
 }
 
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type) {

@@ -36,6 +36,8 @@ RunId insert_run(store::Transaction& tx, const RunRecord& record);
 
 // The first event of a run; `queue` is empty for one that begins at once.
 Event started_event(const RunRecord& record, const std::string& queue);
+// The same, and what it takes over.
+std::vector<Event> first_events(const RunRecord& record, const std::string& queue);
 
 struct Appended {
   const RunId* run = nullptr;
@@ -78,9 +80,10 @@ std::int64_t repair(store::Transaction& tx, Instant now);
 std::optional<Row> find(store::Transaction& tx, const RunId& run);
 // The same, and nobody else changes the run's row before this transaction ends.
 std::optional<Row> find_for_update(store::Transaction& tx, const RunId& run);
-// Events with `seq` greater than `after`, oldest first, at most `limit`.
+// Events with `seq` greater than `after`, oldest first, at most `limit`; of some types only, unless there are none.
 std::vector<Event> events(store::Transaction& tx, const RunId& run, std::int64_t after = 0,
-                          std::int64_t limit = std::numeric_limits<std::int64_t>::max());
+                          std::int64_t limit = std::numeric_limits<std::int64_t>::max(),
+                          const std::vector<EventType>& types = {});
 struct Recorded {
   std::vector<Event> events;
   std::string unreadable;  // why it cannot be read: its neighbours' can
@@ -92,7 +95,7 @@ std::unordered_map<RunId, Recorded> events_of(store::Transaction& tx, const std:
 std::int64_t last_seq(store::Transaction& tx, const RunId& run);
 // Runs on this resource that have not ended, oldest first.
 std::vector<Row> unfinished_on(store::Transaction& tx, const std::string& resource_id);
-std::int64_t count_events(store::Transaction& tx, const RunId& run);
+std::int64_t count_events(store::Transaction& tx, const RunId& run, const std::vector<EventType>& types = {});
 
 // What completed runs of a type took lately (step_timings.h); empty while there are too few.
 std::optional<Duration> usual_duration(store::Transaction& tx, const std::string& type);

@@ -189,9 +189,14 @@ std::vector<Admitted> take(store::Transaction& tx, const std::string& queue, con
                                .step = {},
                                .data = {{"queue", queue}, {"waitedMs", (now - asked).count()}}}});
   }
+  for (auto& [run, event, journal] : taken) {
+    if (run.record.retry_of.empty()) continue;
+    journal = journal::events(tx, run.record.id);
+    event.seq = journal.back().seq + 1;
+  }
   std::ranges::sort(taken, {}, [&](const Admitted& admitted) { return place[admitted.run.record.id]; });
   std::vector<journal::Appended> events;
-  for (const auto& [run, event] : taken) events.push_back({&run.record.id, &event});
+  for (const auto& [run, event, journal] : taken) events.push_back({&run.record.id, &event});
   if (!events.empty()) journal::append(tx, events);
   return taken;
 }

@@ -19,8 +19,9 @@ std::string open_for(store::Transaction& tx, const Ticket& ticket);
 void enter(store::Transaction& tx, const RunRecord& record, const std::string& queue);
 
 struct Admitted {
-  journal::Row run;  // as the taker's own
-  Event event;       // run_admitted, the second of its journal
+  journal::Row run;                 // as the taker's own
+  Event event;                      // run_admitted, the second of its journal, or after what it took over
+  std::vector<Event> journal = {};  // before that, of one that does another again; else it is just begun
 };
 struct Admission {
   std::vector<Admitted> runs;       // in the order of their admission

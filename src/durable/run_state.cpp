@@ -78,6 +78,7 @@ void end_step(RunState& state, const Event& event, StepStatus status) {
   if (const auto attempts = member<std::int64_t>(event, "attempts")) step.attempts = *attempts;
   step.failure = member<Failure>(event, "error");
   step.heartbeat = nullptr;
+  step.taken_over = event.data.contains("takenOver");
   if (const auto* result = event.data.if_contains("result")) step.result = *result;
   if (const auto signal = member<std::int64_t>(event, "signal")) step.result = take_signal(state, *signal);
 }

@@ -57,6 +57,7 @@ struct StepState {
   std::int64_t undo_attempts = 0;
   std::optional<Failure> undo_failure;  // the last one of what undoes it
   bool undone = false;
+  bool taken_over = false;           // its outcome is that of the run which this one does again
   std::string child;                 // the child run's id
   std::optional<std::size_t> items;  // of a fan-out
   json::Value heartbeat;             // the last recorded detail, while the step has not ended

@@ -28,11 +28,20 @@ struct BadEnd {
   Instant at;
 };
 
+// That a run is done again by a new one: told to `on_retry` in the transaction that inserts that.
+struct Again {
+  RunId run;  // the new one
+  RunId retry_of;
+  Instant at;
+};
+
 struct Workflow {
   std::string type;                  // workspace.create
   std::vector<std::string> outline;  // the steps' names in the order in which they usually run
   std::function<Run<json::Value>(Context&, const json::Value& input)> body;
   std::function<void(store::Transaction&, const json::Value& input, const BadEnd&)> on_failure;
+  // Makes the records ready for it, or throws INVALID_STATE_TRANSITION or CONFLICT.
+  std::function<void(store::Transaction&, const json::Value& input, const Again&)> on_retry;
   Duration timeout{0};       // a run that takes longer is stopped, undone and failed with TIMED_OUT; 0: no limit
   bool schedulable = false;  // people may make schedules of it
   std::function<void(const json::Value& input)> check_input;  // throws VALIDATION_ERROR below `input`
@@ -40,9 +49,10 @@ struct Workflow {
 
 // `Body` has `static constexpr std::string_view kType`, `static std::vector<std::string> outline()`, a coroutine
 // `Run<Output> operator()(Context&, Input) const` and, if the failure of a run changes records,
-// `void on_failure(store::Transaction&, const Input&, const BadEnd&) const`; `static constexpr Duration kTimeout` where
-// a run may not take longer than that, and `static constexpr bool kSchedulable = true` where it needs nothing but its
-// input, so that people may schedule it. The body lives as long as the engine.
+// `void on_failure(store::Transaction&, const Input&, const BadEnd&) const`, and if a retry does, `void
+// on_retry(store:: Transaction&, const Input&, const Again&) const`; `static constexpr Duration kTimeout` where a run
+// may not take longer than that, and `static constexpr bool kSchedulable = true` where it needs nothing but its input,
+// so that people may schedule it. The body lives as long as the engine.
 template <class Input, class Output, class Body>
 Workflow make_workflow(std::shared_ptr<const Body> body) {
   Workflow workflow;
@@ -71,6 +81,13 @@ Workflow make_workflow(std::shared_ptr<const Body> body) {
                 }) {
     workflow.on_failure = [body](store::Transaction& tx, const json::Value& input, const BadEnd& end) {
       body->on_failure(tx, json::from_value<Input>(input, json::Mode::lenient), end);
+    };
+  }
+  if constexpr (requires(const Body& b, store::Transaction& tx, const Input& i, const Again& again) {
+                  b.on_retry(tx, i, again);
+                }) {
+    workflow.on_retry = [body](store::Transaction& tx, const json::Value& input, const Again& again) {
+      body->on_retry(tx, json::from_value<Input>(input, json::Mode::lenient), again);
     };
   }
   return workflow;

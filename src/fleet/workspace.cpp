@@ -151,6 +151,14 @@ void finish(store::Transaction& tx, const WorkspaceId& id, const RunId& run, Wor
   if (changed > 0) tell(tx, "workspace.updated", id, now);
 }
 
+void provision_again(store::Transaction& tx, const WorkspaceId& id, const RunId& run, Instant now) {
+  const auto changed = tx.execute(
+      "UPDATE workspaces SET status = 'PROVISIONING', error_code = NULL, error_message = NULL, version = version + 1, "
+      "updated_at = $3 WHERE id = $1 AND run_id = $2",
+      {id.str(), run.str(), now});
+  if (changed > 0) tell(tx, "workspace.updated", id, now);
+}
+
 void fail(store::Transaction& tx, const WorkspaceId& id, const RunId& run, Problem problem, Instant now) {
   const auto changed = tx.execute(
       "UPDATE workspaces SET status = 'ERROR', run_id = NULL, error_code = $3, error_message = $4, "

@@ -94,6 +94,8 @@ std::string sealed_environment(store::Transaction& tx, const WorkspaceId& id);
 // Makes `run` the run in progress in the place of `expected` (nothing, or one that is being replaced). Throws
 // INVALID_STATE_TRANSITION when another has come between.
 void take(store::Transaction& tx, Workspace& workspace, const RunId& run, Instant now);
+// As when it was created: PROVISIONING, without an error.
+void provision_again(store::Transaction& tx, const WorkspaceId& id, const RunId& run, Instant now);
 void finish(store::Transaction& tx, const WorkspaceId& id, const RunId& run, WorkspaceStatus status, Instant now);
 void fail(store::Transaction& tx, const WorkspaceId& id, const RunId& run, Problem problem, Instant now);
 // The run gave up without having changed the machine: the workspace is what it was.

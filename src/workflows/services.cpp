@@ -1,5 +1,7 @@
 #include "workflows/services.h"
 
+#include <algorithm>
+
 #include "base/digest.h"
 #include "fleet/identity.h"
 
@@ -60,6 +62,19 @@ void fail_workspace(store::Transaction& tx, const WorkspaceRequest& request, con
   if (!end.step.empty()) message = end.step + ": " + message;
   if (end.needs_attention) message += " (and something could not be undone: it needs a person)";
   fleet::fail(tx, request.workspace_id, end.run, {end.failure.code, message}, end.at);
+}
+
+void retry_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::Again& again,
+                     const std::vector<fleet::WorkspaceStatus>& fitting) {
+  auto workspace = fleet::find(tx, Scope::everything("a retry of a run on it"), request.workspace_id);
+  if (!workspace) throw base::invalid_state("the workspace is gone");
+  if (workspace->run_id)
+    throw base::invalid_state("run '" + workspace->run_id->str() + "' is at work on the workspace");
+  if (std::ranges::find(fitting, workspace->status) == fitting.end())
+    throw base::invalid_state("the workspace is " +
+                              std::string(boost::describe::enum_to_string(workspace->status, "")) +
+                              " by now: there is nothing to do again");
+  fleet::take(tx, *workspace, again.run, again.at);
 }
 
 }  // namespace slipway::workflows

@@ -67,4 +67,9 @@ base::Error machine_died(const std::string& how);
 // The failure of a run becomes the workspace's error. Code and message as people should see them.
 void fail_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end);
 
+// Makes the new run the one in progress. Throws INVALID_STATE_TRANSITION unless the workspace is there, in one of these
+// states, and nobody else's.
+void retry_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::Again& again,
+                     const std::vector<fleet::WorkspaceStatus>& fitting);
+
 }  // namespace slipway::workflows

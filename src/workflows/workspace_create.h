@@ -15,6 +15,11 @@ class WorkspaceCreate {
   void on_failure(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) const {
     fail_workspace(tx, request, end);
   }
+  // What a failed creation left is ERROR; it is being provisioned again.
+  void on_retry(store::Transaction& tx, const WorkspaceRequest& request, const durable::Again& again) const {
+    retry_workspace(tx, request, again, {fleet::WorkspaceStatus::ERROR});
+    fleet::provision_again(tx, request.workspace_id, again.run, again.at);
+  }
 
  private:
   Services& services_;

@@ -15,6 +15,11 @@ class WorkspaceDelete {
   void on_failure(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) const {
     fail_workspace(tx, request, end);
   }
+  // Legal in every state, as the deletion is.
+  void on_retry(store::Transaction& tx, const WorkspaceRequest& request, const durable::Again& again) const {
+    using enum fleet::WorkspaceStatus;
+    retry_workspace(tx, request, again, {PROVISIONING, READY, SUSPENDED, ERROR});
+  }
 
  private:
   Services& services_;

@@ -15,6 +15,9 @@ class WorkspaceStart {
   void on_failure(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) const {
     fail_workspace(tx, request, end);
   }
+  void on_retry(store::Transaction& tx, const WorkspaceRequest& request, const durable::Again& again) const {
+    retry_workspace(tx, request, again, {fleet::WorkspaceStatus::SUSPENDED, fleet::WorkspaceStatus::ERROR});
+  }
 
  private:
   Services& services_;

@@ -14,6 +14,9 @@ class WorkspaceStop {
   durable::Run<> operator()(durable::Context& run, WorkspaceRequest request) const;
   // A stop that was not possible or not wanted any more leaves the workspace as it was.
   void on_failure(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) const;
+  void on_retry(store::Transaction& tx, const WorkspaceRequest& request, const durable::Again& again) const {
+    retry_workspace(tx, request, again, {fleet::WorkspaceStatus::READY, fleet::WorkspaceStatus::ERROR});
+  }
 
  private:
   Services& services_;
