@@ -4,6 +4,7 @@
 
 #include "api/doorbell.h"
 #include "api/run_view.h"
+#include "api/runs.h"
 
 namespace slipway::api {
 namespace {
@@ -27,9 +28,8 @@ net::Response accepted(const Call& call, const durable::RunRecord& run, std::str
                        const json::Value& subject, std::optional<base::Duration> usual_duration) {
   durable::journal::Row row;
   row.record = run;
-  durable::RunState state;
-  state.started_at = run.started_at;
-  row.status = state.status = run.ticket ? durable::RunStatus::pending : durable::RunStatus::running;
+  const auto state = durable::fold_all(durable::journal::first_events(run, run.ticket ? run.ticket->queue : ""));
+  row.status = state.status;
   const auto url = "/v1/workflows/runs/" + run.id.str();
   json::Object data{{name, subject},
                     {"run", json::to_value(view_run(row, state, call.hub.engine.find_workflow(run.type)))},
@@ -42,29 +42,33 @@ net::Response accepted(const Call& call, const durable::RunRecord& run, std::str
 }
 
 net::Awaitable<net::Response> launch(Call& call, durable::RunRecord run, net::Response answer) {
-  Hub& hub = call.hub;
   const base::RunId id = run.id;
+  const auto bell = call.hub.run_bell.bell(id.str());
+  call.hub.engine.launch(std::move(run));
+  co_return co_await wait_for_end(call, id, std::move(answer));
+}
+
+net::Awaitable<net::Response> wait_for_end(Call& call, base::RunId id, net::Response answer) {
+  Hub& hub = call.hub;
   const auto bell = hub.run_bell.bell(id.str());
-  hub.engine.launch(std::move(run));
   const auto wait = wished_wait(call.request);
   if (wait == base::Duration(0)) co_return answer;
 
   const auto until = hub.clock.now() + wait;
   for (;;) {
-    std::optional<durable::journal::Row> row;
-    durable::RunState state;
+    std::optional<RunView> view;
     co_await read(hub, [&](store::Transaction& tx) {
-      row = durable::journal::find(tx, id);
-      state = durable::fold_all(durable::journal::events(tx, id));
+      view.reset();
+      if (const auto row = durable::journal::find(tx, id)) view = full_view(tx, hub, *row);
     });
+    if (!view) co_return answer;  // forgotten meanwhile, as old runs are
     const auto left = until - hub.clock.now();
-    if (!state.is_final() && left > base::Duration(0) && !hub.draining) {
+    if (!view->completed_at && left > base::Duration(0) && !hub.draining) {
       co_await bell->wait_for(left);
       continue;
     }
     auto body = json::parse_value(answer.body);
-    body.at("data").as_object()["run"] =
-        json::to_value(view_run(*row, state, hub.engine.find_workflow(row->record.type)));
+    body.at("data").as_object()["run"] = json::to_value(*view);
     answer.body = json::print_value(body);
     answer.headers.set("Preference-Applied", "wait");
     co_return answer;

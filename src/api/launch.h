@@ -11,8 +11,10 @@ namespace slipway::api {
 net::Response accepted(const Call& call, const durable::RunRecord& run, std::string_view name,
                        const json::Value& subject, std::optional<base::Duration> usual_duration);
 
-// After the commit: hands the run to the engine, and waits as long as `Prefer: wait=N` asks for its end. Gives the
-// answer with the run as it is then.
+// Waits as long as `Prefer: wait=N` asks for the run's end, and puts the run as it is then into the answer.
+net::Awaitable<net::Response> wait_for_end(Call& call, base::RunId run, net::Response answer);
+
+// After the commit: hands the run to the engine, and waits for its end if that is wished.
 net::Awaitable<net::Response> launch(Call& call, durable::RunRecord run, net::Response answer);
 
 }  // namespace slipway::api

@@ -6,7 +6,9 @@
 namespace slipway::api {
 
 void add_workspace_routes(Router& router);         // workspaces.cpp
-void add_run_routes(Router& router);               // runs.cpp
+void add_run_queries(Router& router);              // run_queries.cpp
+void add_run_event_routes(Router& router);         // run_events.cpp
+void add_run_actions(Router& router);              // run_actions.cpp
 void add_run_metrics_routes(Router& router);       // run_metrics.cpp
 void add_schedule_routes(Router& router);          // schedules.cpp
 void add_queue_routes(Router& router);             // queues.cpp
@@ -22,7 +24,9 @@ void add_openapi_routes(Router& router);           // openapi_routes.cpp: the de
 inline Router all_routes() {
   Router router;
   add_workspace_routes(router);
-  add_run_routes(router);
+  add_run_queries(router);
+  add_run_event_routes(router);
+  add_run_actions(router);
   add_run_metrics_routes(router);
   add_schedule_routes(router);
   add_queue_routes(router);

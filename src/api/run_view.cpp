@@ -14,6 +14,7 @@ StepView view_step(const durable::StepState& step) {
   if (step.status != StepStatus::pending) view.kind = step.kind;
   if (!step.child.empty()) view.child_run_id = step.child;
   if (step.items) view.items = std::int64_t(*step.items);
+  if (step.taken_over) view.taken_over = true;
   if (!step.heartbeat.is_null()) view.heartbeat = step.heartbeat;
   if (step.attempts > 0) view.attempts = step.attempts;
   if (step.status == StepStatus::waiting || step.status == StepStatus::compensating)
@@ -36,6 +37,8 @@ RunView view_row(const durable::journal::Row& row) {
                .parked_reason = row.parked_reason};
   if (const auto trace = base::trace_from_text(row.record.trace)) view.trace_id = trace->trace_id;
   if (row.completed_at) view.duration_ms = (*row.completed_at - row.record.started_at).count();
+  if (!row.record.parent_id.empty()) view.parent_run_id = row.record.parent_id;
+  if (!row.record.retry_of.empty()) view.retry_of = row.record.retry_of;
   if (row.needs_attention) view.needs_attention = true;
   if (row.failure) {
     view.error = RunError{row.failure->code, row.failure->message, std::nullopt};
@@ -45,18 +48,28 @@ RunView view_row(const durable::journal::Row& row) {
   return view;
 }
 
-RunView view_run(const durable::journal::Row& row, const durable::RunState& state, const durable::Workflow* workflow) {
+RunView view_run(const durable::journal::Row& row, const durable::RunState& state, const durable::Workflow* workflow,
+                 const durable::TypeTimings& timings, base::Instant now) {
   RunView view = view_row(row);
   view.cancel_requested_at = state.cancel_requested_at;
+  view.last_seq = state.last_seq;
+  const auto outline = workflow != nullptr ? workflow->outline : std::vector<std::string>{};
+  const auto foreseen = durable::estimate(state, outline, timings, now);
+  view.progress = foreseen.progress;
+  view.estimated_completion_at = foreseen.completion;
   view.steps.emplace();
-  std::size_t ended = 0;
-  for (const auto& step :
-       durable::with_outline(state, workflow != nullptr ? workflow->outline : std::vector<std::string>{})) {
-    ended += step.ended_at ? 1 : 0;
-    view.steps->push_back(view_step(step));
-  }
-  if (!state.is_final() && !view.steps->empty()) view.progress = std::int64_t(ended * 100 / view.steps->size());
+  for (const auto& step : durable::with_outline(state, outline)) view.steps->push_back(view_step(step));
   return view;
+}
+
+durable::journal::Row row_at(durable::journal::Row row, const durable::RunState& then) {
+  row.status = then.status;
+  row.completed_at = then.ended_at;
+  row.failure = then.failure;
+  row.failed_step = then.failed_step;
+  row.needs_attention = then.needs_attention;
+  row.parked_reason.reset();
+  return row;
 }
 
 WaitingView view_standing(const durable::queues::Standing& standing) {

@@ -98,14 +98,15 @@ void Engine::launch(RunRecord record) {
   take_up_stored(std::move(record));  // what it took over may hold sealed secrets
 }
 
-RetryRequest Engine::make_retry(const RunId& of, std::string from_step, std::string by) {
+RetryRequest Engine::make_retry(const RunId& of, std::string from_step, std::string by, std::string trace) {
   return {.of = of,
           .from_step = std::move(from_step),
           .by = std::move(by),
           .id = ids_.make<RunId>(),
           .replica = membership_.self(),
           .at = clock_.now(),
-          .witness = witness_};
+          .witness = witness_,
+          .trace = std::move(trace)};
 }
 
 Retried Engine::insert_retry(store::Transaction& tx, const RetryRequest& request) const {

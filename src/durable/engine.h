@@ -94,7 +94,7 @@ class Engine {
   void launch(RunRecord record);
   // Doing a run again, in the same three parts: make the request, insert the retry in a transaction (run_retry.h), and
   // launch its record. Only insert_retry is for the store's thread.
-  RetryRequest make_retry(const RunId& of, std::string from_step, std::string by);
+  RetryRequest make_retry(const RunId& of, std::string from_step, std::string by, std::string trace = {});
   Retried insert_retry(store::Transaction& tx, const RetryRequest& request) const;
 
   // ---- steering

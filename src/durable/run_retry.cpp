@@ -222,6 +222,7 @@ Retried insert_retry(store::Transaction& tx, const RetryRequest& request,
   record.started_at = request.at;
   record.replica = request.replica;
   record.witness = request.witness;
+  record.trace = request.trace;
   record.parent_id.clear();  // that has been told of the old one's end
   record.retry_of = request.of.str();
   if (!record.queue.empty() && queues::find(tx, record.queue))

@@ -43,6 +43,7 @@ struct RetryRequest {
   base::ReplicaId replica;
   Instant at;
   const Witness* witness = nullptr;
+  std::string trace = {};  // of the request
 };
 struct Retried {
   RunRecord record;  // to be launched

@@ -49,7 +49,7 @@ RunTiming timing_of(const RunState& completed) {
   RunTiming timing{.total = length(completed.began_at, *completed.ended_at), .steps = {}};
   for (const auto& step : completed.steps) {
     if (timing.steps.size() == kStepsMax) break;
-    if (!is_item(step.key) && step.started_at && step.ended_at)
+    if (!is_item(step.key) && !step.taken_over && step.started_at && step.ended_at)
       timing.steps[step.key] = length(*step.started_at, *step.ended_at);
   }
   return timing;

@@ -36,6 +36,7 @@ TEST(CommandLine, EveryCommandExplainsItselfWithExamples) {
                                                                                      {"runs", "events"},
                                                                                      {"runs", "cancel"},
                                                                                      {"runs", "metrics"},
+                                                                                     {"runs", "retry"},
                                                                                      {"queues", "list"},
                                                                                      {"queues", "show"},
                                                                                      {"queues", "set"},
@@ -157,9 +158,9 @@ TEST(CommandLine, RunShowDrawsItsSteps) {
      "nextAttemptAt":"2025-01-12T10:00:03Z","error":{"code":"BUSY","message":"try later"}},
     {"name":"ready","status":"pending"}]})");
   EXPECT_EQ(bench.run({"runs", "show", "run_1"}), kOk);
-  EXPECT_THAT(bench.out, HasSubstr("  ✓ validate  1ms\n"));
-  EXPECT_THAT(bench.out, HasSubstr("create    2.0s     attempt 2, next in 3.0s, BUSY: try later\n"));
-  EXPECT_THAT(bench.out, HasSubstr("  · ready\n"));
+  EXPECT_THAT(bench.out, HasSubstr("  + validate  |"));
+  EXPECT_THAT(bench.out, HasSubstr("|  2.0s     attempt 2, next in 3.0s, BUSY: try later\n"));
+  EXPECT_THAT(bench.out, HasSubstr("  . ready     |..."));
 }
 
 TEST(CommandLine, WhyReadsAsSentences) {

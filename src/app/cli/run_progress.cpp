@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "app/cli/run_timeline.h"
 #include "net/http.h"
 
 namespace slipway::app::cli {
@@ -12,13 +13,17 @@ namespace slipway::app::cli {
 namespace {
 
 constexpr std::array<std::string_view, 10> kSpinner{"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
+constexpr std::array<std::string_view, 4> kAsciiSpinner{"|", "/", "-", "\\"};
 
-std::string step_mark(std::string_view status, int frame, const Style& style) {
-  if (status == "completed" || status == "compensated") return style.green("✓");
-  if (status == "failed" || status == "compensation_failed") return style.red("✗");
-  if (status == "cancelled") return style.red("–");
-  if (status == "pending" || status == "skipped") return style.dim("·");
-  return style.cyan(kSpinner[std::size_t(frame) % kSpinner.size()]);
+std::string step_mark(const StepView& step, int frame, const Style& style, bool unicode) {
+  const std::string_view status = step.status;
+  if (step.taken_over.value_or(false)) return style.green(unicode ? "↷" : ">");
+  if (status == "completed" || status == "compensated") return style.green(unicode ? "✓" : "+");
+  if (status == "failed" || status == "compensation_failed") return style.red(unicode ? "✗" : "x");
+  if (status == "cancelled") return style.red(unicode ? "–" : "-");
+  if (status == "pending" || status == "skipped") return style.dim(unicode ? "·" : ".");
+  const auto turn = std::size_t(frame);
+  return style.cyan(unicode ? kSpinner[turn % kSpinner.size()] : kAsciiSpinner[turn % kAsciiSpinner.size()]);
 }
 
 bool is_under_way(const StepView& step) {
@@ -44,6 +49,7 @@ std::string describe(const ErrorView& error) {
 std::string remark(const StepView& step, base::Instant now) {
   std::string text;
   const auto append = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (step.taken_over.value_or(false)) append("taken over");
   if (step.status == "compensating") append("undoing");
   if (step.status == "compensated") append("undone");
   if (step.status == "compensation_failed") append("could not be undone");
@@ -52,18 +58,8 @@ std::string remark(const StepView& step, base::Instant now) {
   if (step.next_attempt_at && is_under_way(step) && *step.next_attempt_at > now)
     append("next in " + base::format_duration((*step.next_attempt_at - now) / 100 * 100));
   if (step.error) append(describe(*step.error));
-  return text;
-}
-
-std::size_t name_width(const RunView& run) {
-  std::size_t width = 0;
-  for (const StepView& step : run.steps) width = std::max(width, display_width(printable(step.name)));
-  return width;
-}
-
-std::string padded(std::string text, std::size_t width) {
-  const std::size_t taken = display_width(text);
-  if (taken < width) text.append(width - taken, ' ');
+  if (is_under_way(step) && step.kind == "signal") append("waits for this signal");
+  if (step.child_run_id) append("run " + printable(*step.child_run_id));
   return text;
 }
 
@@ -81,25 +77,10 @@ bool has_changed(const StepView* before, const StepView& after) {
 
 }  // namespace
 
-std::vector<std::string> progress_lines(const RunView& run, base::Instant now, int frame, const Style& style,
-                                        std::size_t columns) {
-  constexpr std::size_t kTimeWidth = 7;
-  const std::size_t width = name_width(run);
-  const std::size_t before_remark = 2 + 2 + width + 2 + kTimeWidth + 2;
-  std::vector<std::string> lines;
-  for (const StepView& step : run.steps) {
-    const std::string name = padded(printable(step.name), width);
-    std::string line = "  " + step_mark(step.status, frame, style) + " ";
-    line += step.status == "pending" || step.status == "skipped" ? style.dim(name) : name;
-    line += "  " + style.dim(padded(elapsed(step, now), kTimeWidth)) + "  ";
-    if (before_remark < columns) {
-      const std::string text = fit(remark(step, now), columns - before_remark);
-      line += step.error && !is_under_way(step) ? style.red(text) : style.yellow(text);
-    }
-    line.erase(line.find_last_not_of(' ') + 1);
-    lines.push_back(std::move(line));
-  }
-  return lines;
+StepWords step_words(const StepView& step, base::Instant now, int frame, const Style& style, bool unicode) {
+  return {.mark = step_mark(step, frame, style, unicode),
+          .elapsed = step.taken_over.value_or(false) ? "" : elapsed(step, now),
+          .remark = remark(step, now)};
 }
 
 std::vector<std::string> progress_changes(const std::optional<RunView>& before, const RunView& after) {
@@ -143,7 +124,8 @@ void RunProgress::tick() {
 
 void RunProgress::draw() {
   const TerminalSize size = terminal_size(STDERR_FILENO);
-  std::vector<std::string> lines = progress_lines(*run_, clock_.now(), frame_, style_, std::size_t(size.columns));
+  std::vector<std::string> lines = timeline_lines(
+      *run_, clock_.now(), frame_, {.columns = std::size_t(size.columns), .unicode = unicode_, .style = style_});
   // Lines that left the screen cannot be drawn over; the last ones are those that change.
   const std::size_t room = std::size_t(std::max(size.rows - 1, 1));
   if (lines.size() > room) lines.erase(lines.begin(), lines.end() - std::ptrdiff_t(room));

@@ -19,19 +19,23 @@ namespace slipway::app::cli {
 json::Value follow_run(HubClient& hub, const base::Clock& clock, const std::string& run_id,
                        const std::function<void(const RunView&)>& on_change, const std::function<void()>& on_tick);
 
-// All steps, one line each, cut to `columns`: for drawing over itself. `frame` turns the spinner.
-std::vector<std::string> progress_lines(const RunView& run, base::Instant now, int frame, const Style& style,
-                                        std::size_t columns);
+// What is said of a step in a line of its own. `frame` turns the mark of one that is under way.
+struct StepWords {
+  std::string mark;
+  std::string elapsed;
+  std::string remark;
+};
+StepWords step_words(const StepView& step, base::Instant now, int frame, const Style& style, bool unicode);
 // What is new since `before` (empty: everything that has begun), one line each: for logs.
 std::vector<std::string> progress_changes(const std::optional<RunView>& before, const RunView& after);
 // "workspace.create failed at create-machine after 2.1s: QUOTA_EXCEEDED: …"
 std::string outcome_line(const RunView& run);
 
-// Draws in place on a terminal, else writes a line for each change.
+// Draws the timeline in place on a terminal, else writes a line for each change.
 class RunProgress {
  public:
-  RunProgress(std::ostream& out, bool in_place, const Style& style, const base::Clock& clock)
-      : out_(out), in_place_(in_place), style_(style), clock_(clock) {}
+  RunProgress(std::ostream& out, bool in_place, bool unicode, const Style& style, const base::Clock& clock)
+      : out_(out), in_place_(in_place), unicode_(unicode), style_(style), clock_(clock) {}
   void show(const RunView& run);
   void tick();
 
@@ -40,6 +44,7 @@ class RunProgress {
 
   std::ostream& out_;
   const bool in_place_;
+  const bool unicode_;
   const Style style_;
   const base::Clock& clock_;
   std::optional<RunView> run_;

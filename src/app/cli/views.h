@@ -40,13 +40,17 @@ SLIPWAY_JSON_SNAKE(WorkspaceView, id, name, owner_id, provider, instance_name, z
 struct StepView {
   std::string name;
   std::string status;
-  std::optional<base::Instant> started_at;
+  std::optional<std::string> kind;
+  std::optional<base::Instant> started_at, completed_at;
   std::optional<base::Duration> duration_ms;
   std::optional<int> attempts;
   std::optional<base::Instant> next_attempt_at;
+  std::optional<std::string> child_run_id;
+  std::optional<bool> taken_over;
   std::optional<ErrorView> error;
 };
-SLIPWAY_JSON_CAMEL(StepView, name, status, started_at, duration_ms, attempts, next_attempt_at, error)
+SLIPWAY_JSON_CAMEL(StepView, name, status, kind, started_at, completed_at, duration_ms, attempts, next_attempt_at,
+                   child_run_id, taken_over, error)
 
 struct WaitingView {
   std::string queue;
@@ -63,6 +67,8 @@ struct RunView {
   std::optional<base::Instant> started_at, completed_at;
   std::optional<base::Duration> duration_ms;
   std::optional<double> progress;
+  std::optional<base::Instant> estimated_completion_at;
+  std::optional<std::string> parent_run_id, retry_of, retried_by;
   std::optional<ErrorView> error;
   std::optional<WaitingView> waiting;
   std::vector<StepView> steps;
@@ -70,7 +76,15 @@ struct RunView {
   bool has_ended() const { return status == "completed" || status == "failed" || status == "cancelled"; }
 };
 SLIPWAY_JSON_CAMEL(RunView, id, type, status, resource_type, resource_id, triggered_by, started_at, completed_at,
-                   duration_ms, progress, error, waiting, steps)
+                   duration_ms, progress, estimated_completion_at, parent_run_id, retry_of, retried_by, error, waiting,
+                   steps)
+// What a retry answers.
+struct RetriedView {
+  RunView run;
+  std::vector<std::string> taken_over;
+  std::optional<std::string> starts_at;
+};
+SLIPWAY_JSON_CAMEL(RetriedView, run, taken_over, starts_at)
 
 struct RateView {
   std::int64_t count = 0;

@@ -6,6 +6,7 @@
 
 #include "app/cli/commands.h"
 #include "app/cli/run_progress.h"
+#include "app/cli/run_timeline.h"
 #include "app/cli/table.h"
 #include "app/cli/views.h"
 #include "net/http.h"
@@ -300,7 +301,7 @@ json::Value watch_run(Invocation& invocation, const std::string& run_id, std::os
                                      printable(run_id) + "\n");
   const bool dumb = invocation.world.environment("TERM").value_or("") == "dumb";
   const Style style = &out == &invocation.world.err ? invocation.err_style() : invocation.out_style();
-  RunProgress progress(out, out_is_terminal && !dumb, style, clock);
+  RunProgress progress(out, out_is_terminal && !dumb, has_unicode(invocation), style, clock);
   const bool is_silent = invocation.wants_json();
   return follow_run(
       invocation.hub(), clock, run_id,

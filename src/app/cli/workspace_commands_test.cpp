@@ -63,9 +63,10 @@ TEST(WorkspaceCreate, ShowsStepsAsLinesWithoutATerminal) {
 TEST(WorkspaceCreate, DrawsStepsInPlaceOnATerminal) {
   Bench bench;
   bench.has_terminal = true;
+  bench.environment["LANG"] = "C.UTF-8";
   script_create(bench, kDone);
   EXPECT_EQ(bench.run({"workspace", "create", "hello"}), kOk);
-  EXPECT_THAT(bench.err, HasSubstr("\x1b[2A"));  // back up over both steps
+  EXPECT_THAT(bench.err, HasSubstr("\x1b[3A"));  // back up over the axis and both steps
   EXPECT_THAT(bench.err, HasSubstr("\x1b[32m✓\x1b[0m create-machine"));
 }
 
