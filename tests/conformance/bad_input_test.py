@@ -16,7 +16,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.contract import Violation, contract  # noqa: E402
-from support.hostile import Maker  # noqa: E402
+from support.hostile import Maker, sample  # noqa: E402
 from support.hub import Hub  # noqa: E402
 from support.postgres import Postgres  # noqa: E402
 
@@ -226,15 +226,49 @@ class BadInputTest(unittest.TestCase):
             self.check(hub)
 
     def test_a_cursor_belongs_to_its_question(self):
-        with Hub() as hub:
-            for name in ("one", "two", "three"):
-                hub.post("/v1/api-keys", {"name": name}).expect(201)
-            audit = hub.get("/v1/audit?limit=1").json["meta"]["pagination"]["nextCursor"]
-            hub.get(f"/v1/audit?limit=2&cursor={audit}").expect(200)
-            refused = hub.get(f"/v1/api-keys?cursor={audit}").expect_error(400, "VALIDATION_ERROR")
-            self.assertEqual("cursor", refused["details"]["field"])
-            for cursor in ("x", "1", "...", audit[:-1] + "x", "0" * 12 + audit[12:]):
-                hub.get(f"/v1/audit?cursor={cursor}").expect_error(400, "VALIDATION_ERROR")
+        with Hub(options=["--webhook-allow-private"]) as hub:
+            try:
+                World(hub)  # of everything there are several
+                hub.post("/v1/schedules", {"name": "another", "type": "hub.forget-old", "cron": "@yearly"}).expect(201)
+                hub.post("/v1/webhooks", {"url": NOWHERE, "eventTypes": ["*"]}).expect(201)
+                lists = [
+                    operation
+                    for operation in contract().operations
+                    if "cursor" in contract().parameters(operation, "query") and "{" not in operation.path
+                ]
+                self.assertGreater(len(lists), 4)
+                cursors = {each.path: self.check_cursor(hub, each) for each in lists}
+                for operation in lists:
+                    for path, cursor in cursors.items():
+                        if path != operation.path:
+                            self.refuse_cursor(hub, operation, f"cursor={cursor}")
+            finally:
+                take_away_workspaces(hub)
+
+    def refuse_cursor(self, hub, operation, query):
+        refused = hub.get(f"{operation.path}?{query}").expect_error(400, "VALIDATION_ERROR")
+        self.assertEqual("cursor", refused["details"]["field"], f"{operation}: {query}")
+
+    def check_cursor(self, hub, operation):
+        """Goes through the whole list with it, and asks it wrongly. Gives one."""
+        everyone = "&owner=all" if "owner" in contract().parameters(operation, "query") else ""
+        first = hub.get(f"{operation.path}?limit=1{everyone}").json["meta"]["pagination"]["nextCursor"]
+        seen, cursor = 1, first
+        while cursor is not None:
+            page = hub.get(f"{operation.path}?limit=2&cursor={cursor}{everyone}")
+            seen += len(page.expect(200))
+            cursor = page.json["meta"]["pagination"].get("nextCursor")
+        self.assertEqual(len(hub.get(f"{operation.path}?limit=200{everyone}").expect(200)), seen, str(operation))
+        for wrong in ("x", "1", "...", "%ff", "0" * 12 + first[12:]):
+            answer = hub.get(f"{operation.path}?cursor={wrong}{everyone}")
+            self.assertEqual(400, answer.status, f"{operation}: {wrong}: {answer.text}")
+        for name, parameter in contract().parameters(operation, "query").items():
+            schema = contract().resolve(parameter["schema"])
+            if name in ("limit", "page", "cursor", "owner") or "array" in schema.get("type", ""):
+                continue
+            value = schema["enum"][0] if "enum" in schema else sample(contract(), schema)
+            self.refuse_cursor(hub, operation, f"cursor={first}{everyone}&{name}={value}")
+        return first
 
 
 if __name__ == "__main__":

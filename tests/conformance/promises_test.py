@@ -89,7 +89,7 @@ class PromisesTest(unittest.TestCase):
         self.once("pauseWebhook", base + "/pause", {"reason": "a"}, {"reason": "b"})
         self.once("resumeWebhook", base + "/resume")
         delivery = f"{base}/deliveries/" + self.once("pingWebhook", base + "/ping")["id"]
-        wait_until(lambda: self.hub.get(delivery).expect(200)["status"] == "delivered", "the ping is delivered")
+        wait_until(lambda: self.hub.get(delivery).expect(200)["delivery"]["status"] == "delivered", "the ping is delivered")
         self.once("redeliver", delivery + "/redeliver")
         self.once("recoverDeliveries", base + "/recover", {"since": "2024-02-01"}, {"since": "2024-02-02"})
         self.once("deleteWebhook", base)
