@@ -356,6 +356,8 @@ json::Value describe(const Router& router, std::string_view version) {
   json::Object paths;
   for (const auto& route : router.routes()) {
     if (route.operation.hidden) continue;
+    if (route.operation.id.empty() || route.operation.tag.empty() || route.operation.summary.empty())
+      throw base::internal_error("the route " + route.pattern + " does not say what it does");
     if (!ids.insert(route.operation.id).second)
       throw base::internal_error("two operations are called " + route.operation.id);
     statuses.merge(error_statuses(route));

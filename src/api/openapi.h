@@ -8,7 +8,8 @@
 
 namespace slipway::api {
 
-// Throws INTERNAL_ERROR where routes contradict each other: two operations or two types of one name.
+// Throws INTERNAL_ERROR where a route says nothing of itself, and where routes contradict each other: two operations or
+// two types of one name.
 json::Value describe(const Router& router, std::string_view version);
 
 }  // namespace slipway::api
