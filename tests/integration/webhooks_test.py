@@ -254,6 +254,32 @@ class Webhooks(unittest.TestCase):
         self.assertEqual(found["request"]["headers"]["webhook-signature"], "*redacted*")
         self.assertEqual(found["request"]["body"], self.receiver.got()[0].text)
 
+    def test_nobody_has_too_many(self):
+        member = self.hub.post("/v1/api-keys", {"name": "collector", "role": "member"}).expect(201)["key"]
+        body = {"url": self.receiver.url("/many"), "eventTypes": ["*"]}
+        for _ in range(50):
+            self.hub.post("/v1/webhooks", body, key=member).expect(201)
+        self.hub.post("/v1/webhooks", body, key=member).expect_error(403, "QUOTA_EXCEEDED")
+        mine = self.hub.get("/v1/webhooks?limit=200", key=member).expect(200)
+        self.hub.delete(f"/v1/webhooks/{mine[0]['id']}", key=member).expect(200)
+        self.hub.post("/v1/webhooks", body, key=member).expect(201)
+
+    def test_metrics_count_what_came_of_attempts(self):
+        def counted(outcome):
+            name = f'slipway_webhook_attempts_total{{outcome="{outcome}"}} '
+            lines = [line for line in self.hub.get("/metrics").text.splitlines() if line.startswith(name)]
+            return float(lines[0].split()[-1]) if lines else 0
+
+        before = {outcome: counted(outcome) for outcome in ("delivered", "refused")}
+        for status in (204, 404):
+            self.attempt_of(lambda *_, s=status: s)
+        for outcome, count in before.items():
+            wait_until(lambda o=outcome, c=count: counted(o) > c, f"an attempt is counted as {outcome}")
+        text = self.hub.get("/metrics").text
+        for name in ("attempt_duration_seconds_count", "deliveries_pending"):
+            self.assertIn(f"slipway_webhook_{name}", text)
+        self.assertIn("slipway_webhooks_disabled", text)
+
     def test_why_explains_webhooks_and_deliveries(self):
         self.receiver.answer = lambda *_: (503, {"Retry-After": "600"})
         webhook = self.add()
