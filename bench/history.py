@@ -53,7 +53,7 @@ def fill(database, owner, count):
 
 def with_history(path, count):
     """A hub, not yet entered, whose store has so many ended runs."""
-    hub = Hub(data=path / "data", options=["--log-level", "error"])
+    hub = Hub(data=path / "data", options=["--log-level", "error", "--keep-runs-max", "0", "--keep-runs", "0"])
     hub.start()
     owner = hub.get("/v1/me").expect(200)["user_id"]
     hub.stop()

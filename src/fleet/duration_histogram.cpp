@@ -40,12 +40,24 @@ std::int64_t take_number(std::string_view& text, char end) {
 }  // namespace
 
 void DurationHistogram::add(base::Duration duration, std::int64_t times) {
-  buckets_[index_of(std::max<std::int64_t>(0, duration.count()))] += times;
+  const auto index = index_of(std::max<std::int64_t>(0, duration.count()));
+  auto place = std::ranges::lower_bound(buckets_, index, {}, &Bucket::index);
+  if (place == buckets_.end() || place->index != index) place = buckets_.insert(place, {index, 0});
+  place->times += times;
   count_ += times;
 }
 
 void DurationHistogram::merge(const DurationHistogram& other) {
-  for (const auto& [index, times] : other.buckets_) buckets_[index] += times;
+  std::vector<Bucket> merged;
+  merged.reserve(buckets_.size() + other.buckets_.size());
+  auto ours = buckets_.begin();
+  for (const auto& theirs : other.buckets_) {
+    while (ours != buckets_.end() && ours->index < theirs.index) merged.push_back(*ours++);
+    merged.push_back(theirs);
+    if (ours != buckets_.end() && ours->index == theirs.index) merged.back().times += (ours++)->times;
+  }
+  merged.insert(merged.end(), ours, buckets_.end());
+  buckets_ = std::move(merged);
   count_ += other.count_;
 }
 
@@ -56,7 +68,7 @@ std::optional<base::Duration> DurationHistogram::quantile(double q) const {
     left -= times;
     if (left <= 0) return base::Duration(middle_of(index));
   }
-  return base::Duration(middle_of(buckets_.rbegin()->first));
+  return base::Duration(middle_of(buckets_.back().index));
 }
 
 std::string DurationHistogram::print() const {
@@ -73,7 +85,9 @@ DurationHistogram DurationHistogram::parse(std::string_view text) {
   while (!text.empty()) {
     const auto index = take_number(text, ':');
     const auto times = take_number(text, ',');
-    histogram.buckets_.emplace_hint(histogram.buckets_.end(), index, times);
+    if (!histogram.buckets_.empty() && histogram.buckets_.back().index >= index)
+      throw base::internal_error("a histogram cannot be read");
+    histogram.buckets_.push_back({index, times});
     histogram.count_ += times;
   }
   return histogram;

@@ -4,10 +4,10 @@
 // a quantile is off by 0.4 % at most. Plain data.
 
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/time.h"
 
@@ -30,7 +30,11 @@ class DurationHistogram {
   bool operator==(const DurationHistogram&) const = default;
 
  private:
-  std::map<std::int64_t, std::int64_t> buckets_;  // index → how many
+  struct Bucket {
+    std::int64_t index, times;
+    bool operator==(const Bucket&) const = default;
+  };
+  std::vector<Bucket> buckets_;  // those that are not empty, by index: merging is what a summary's time goes into
   std::int64_t count_ = 0;
 };
 
