@@ -265,12 +265,13 @@ void settle(store::Transaction& tx, const Delivery& delivery, const DeliveryAtte
 
 std::vector<DueEndpoint> due_endpoints(store::Transaction& tx) {
   std::vector<DueEndpoint> due;
-  for (const auto& row : tx.query("SELECT w.id, w.hold_until, (SELECT MIN(d.due_at) FROM webhook_deliveries d "
-                                  "WHERE d.endpoint_id = w.id AND d.due_at IS NOT NULL) "
-                                  "FROM webhook_endpoints w WHERE w.status = 'active' ORDER BY w.id")) {
-    const auto at = row.instant_or_null(2);
+  for (const auto& row :
+       tx.query("SELECT w.id, w.hold_until, w.failures, (SELECT MIN(d.due_at) FROM webhook_deliveries d "
+                "WHERE d.endpoint_id = w.id AND d.due_at IS NOT NULL) "
+                "FROM webhook_endpoints w WHERE w.status = 'active' ORDER BY w.id")) {
+    const auto at = row.instant_or_null(3);
     if (!at) continue;
-    due.push_back({WebhookId(row.text(0)), std::max(*at, row.instant_or_null(1).value_or(*at))});
+    due.push_back({WebhookId(row.text(0)), std::max(*at, row.instant_or_null(1).value_or(*at)), row.integer(2)});
   }
   return due;
 }

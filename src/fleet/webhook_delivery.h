@@ -106,7 +106,8 @@ void settle(store::Transaction& tx, const Delivery& delivery, const DeliveryAtte
 // active endpoint.
 struct DueEndpoint {
   WebhookId id;
-  base::Instant due_at;  // of its oldest, or when its hold ends if that is later
+  base::Instant due_at;       // of its oldest, or when its hold ends if that is later
+  std::int64_t failures = 0;  // in a row
 };
 std::vector<DueEndpoint> due_endpoints(store::Transaction& tx);
 // Whether a claim has run out.

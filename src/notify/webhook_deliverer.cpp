@@ -23,6 +23,28 @@ constexpr base::Duration kInspectEvery = std::chrono::seconds(10);
 
 Scope everyones() { return Scope::everything("the hub delivers for everybody"); }
 
+struct Sendable {
+  base::WebhookId id;
+  base::Instant due_at;
+  std::int64_t places = 0;  // how many more may be under way to it
+};
+
+// Endpoints with something due and a free place, the longest due first.
+std::vector<Sendable> find_sendable(store::Transaction& tx, const std::vector<fleet::DueEndpoint>& due,
+                                    base::Instant now) {
+  std::vector<Sendable> sendable;
+  const auto claimed = fleet::claimed_by_endpoint(tx);
+  for (const auto& endpoint : due) {
+    if (endpoint.due_at > now) continue;
+    const auto found = claimed.find(endpoint.id.str());
+    const auto at_once = endpoint.failures >= kFailuresInARow ? 1 : kSendingToOneMax;
+    const auto places = at_once - (found == claimed.end() ? 0 : found->second);
+    if (places > 0) sendable.push_back({endpoint.id, endpoint.due_at, places});
+  }
+  std::ranges::sort(sendable, {}, &Sendable::due_at);
+  return sendable;
+}
+
 }  // namespace
 
 // What a look at the tables shows.
@@ -32,7 +54,8 @@ struct WebhookDeliverer::Outlook {
   bool has_changes = false;
   bool has_unsettled = false;
   bool has_expired = false;
-  std::vector<fleet::DueEndpoint> due;
+  bool has_sendable = false;
+  std::optional<base::Instant> next_due;  // of those that are not due yet
 };
 
 // One delivery to send now.
@@ -85,14 +108,16 @@ void WebhookDeliverer::stop() {
 }
 
 net::Awaitable<void> WebhookDeliverer::run() {
-  if (options_.sole) {
-    const auto now = clock_.now();
-    co_await access(true, [now](store::Transaction& tx) { fleet::release_claims(tx, base::Instant::max(), now); });
-  }
+  bool owes_release = options_.sole;
   while (!stopped_) {
     news_expected_ = false;
     base::Duration pause = kOwnLook;
     try {
+      if (owes_release)  // claims of the process that was here before
+        co_await access(true, [now = clock_.now()](store::Transaction& tx) {
+          fleet::release_claims(tx, base::Instant::max(), now);
+        });
+      owes_release = false;
       pause = co_await take_turn();
     } catch (const base::Error& error) {
       log_.warning("webhooks cannot be looked after, and it is tried again", {{"error", error.what()}});
@@ -122,24 +147,22 @@ net::Awaitable<base::Duration> WebhookDeliverer::take_turn() {
       const auto newest = fleet::last_change(tx);
       outlook.has_changes = std::min(newest, settled) > position;
       outlook.has_unsettled = newest > std::max(settled, position);
-      outlook.due = fleet::due_endpoints(tx);
+      const auto due = fleet::due_endpoints(tx);
+      outlook.has_sendable = !find_sendable(tx, due, now).empty();
+      for (const auto& endpoint : due)
+        if (endpoint.due_at > now)
+          outlook.next_due = std::min(outlook.next_due.value_or(endpoint.due_at), endpoint.due_at);
     }
     outlook.has_expired = fleet::has_expired_claims(tx, now);
   });
   listening_ = outlook.listening;
   if (std::exchange(steps_wanted_, outlook.steps_wanted) != outlook.steps_wanted)
     options_.on_steps_wanted(outlook.steps_wanted);
-  std::optional<base::Instant> next;
-  bool is_due = false;
-  for (const auto& endpoint : outlook.due) {
-    is_due = is_due || endpoint.due_at <= now;
-    if (endpoint.due_at > now) next = std::min(next.value_or(endpoint.due_at), endpoint.due_at);
-  }
-  const bool can_send = is_due && sending_ < kSendingMax;
+  const bool can_send = outlook.has_sendable && sending_ < kSendingMax;
   if (outlook.has_changes || outlook.has_expired || can_send)
     if (co_await decide(now, settled)) co_return base::Duration(0);
   if (outlook.has_unsettled) co_return kBetweenTurns;
-  co_return next ? std::clamp(*next - now, base::Duration(1), kOwnLook) : kOwnLook;
+  co_return outlook.next_due ? std::clamp(*outlook.next_due - now, base::Duration(1), kOwnLook) : kOwnLook;
 }
 
 // One transaction: new deliveries, and claims on what is due. True when there is certainly more to do at once.
@@ -152,19 +175,13 @@ net::Awaitable<bool> WebhookDeliverer::decide(base::Instant now, std::int64_t se
     fleet::lock_webhooks(tx);
     fleet::release_claims(tx, now, now);
     has_more = fan_out(tx, ids_, settled, now) >= kFanOutMax;
-    const auto claimed = fleet::claimed_by_endpoint(tx);
-    auto due = fleet::due_endpoints(tx);
-    std::ranges::sort(due, {}, &fleet::DueEndpoint::due_at);
-    for (const auto& endpoint : due) {
+    for (const auto& endpoint : find_sendable(tx, fleet::due_endpoints(tx), now)) {
       const auto left = room - std::int64_t(orders.size());
-      if (endpoint.due_at > now || left <= 0) break;
+      if (left <= 0) break;
       const auto webhook = fleet::get_webhook(tx, everyones(), endpoint.id);
-      const auto found = claimed.find(endpoint.id.str());
-      const auto at_once = webhook.health.failures >= kFailuresInARow ? 1 : kSendingToOneMax;
-      const auto places = at_once - (found == claimed.end() ? 0 : found->second);
-      if (places <= 0) continue;
       const auto secrets = fleet::webhook_secrets(tx, webhook.id);
-      for (auto& delivery : fleet::claim_deliveries(tx, webhook.id, std::min(places, left), now, now + kClaimFor))
+      for (auto& delivery :
+           fleet::claim_deliveries(tx, webhook.id, std::min(endpoint.places, left), now, now + kClaimFor))
         orders.push_back({std::move(delivery), webhook.definition.url, secrets});
     }
   });
