@@ -1,5 +1,6 @@
 #include "fleet/webhook_delivery.h"
 
+#include <algorithm>
 #include <set>
 
 namespace slipway::fleet {
@@ -48,6 +49,45 @@ std::vector<Delivery> to_deliveries(const store::Rows& rows) {
   return deliveries;
 }
 
+// Only what is asked for: `(status = $2 OR $2 IS NULL)` would keep the indexes from being used.
+struct Condition {
+  std::string text;
+  std::vector<store::Parameter> parameters;
+
+  std::string parameter(store::Parameter value) {
+    parameters.push_back(std::move(value));
+    return "$" + std::to_string(parameters.size());
+  }
+  void add(std::string_view comparison, store::Parameter value) {
+    text += (text.empty() ? "" : " AND ") + std::string(comparison) + parameter(std::move(value));
+  }
+};
+
+// The least id that could have been made at that time: ids grow with it, and so bound how far back is looked.
+std::string first_id_at(base::Instant at) {
+  struct Then final : base::Clock {
+    explicit Then(base::Instant instant) : at(instant) {}
+    base::Instant now() const override { return at; }
+    base::Instant at;
+  } then(std::max(at, base::from_unix_ms(1)));
+  struct Least final : base::Random {
+    std::uint64_t next() override { return 0; }
+  } least;
+  return base::IdGenerator(then, least).make<DeliveryId>().str();
+}
+
+Condition condition_of(const WebhookId& endpoint, const DeliveryFilter& filter) {
+  Condition condition;
+  condition.add("endpoint_id = ", endpoint.str());
+  if (filter.status) condition.add("status = ", name_of(*filter.status));
+  if (filter.event_type) condition.add("event_type = ", *filter.event_type);
+  if (filter.since) {
+    condition.add("created_at >= ", *filter.since);
+    condition.add("id >= ", first_id_at(*filter.since));
+  }
+  return condition;
+}
+
 bool has_pending(store::Transaction& tx, const WebhookId& endpoint, const std::string& resource) {
   return !tx.query(
                 "SELECT 1 FROM webhook_deliveries WHERE endpoint_id = $1 AND resource = $2 AND status = 'pending' "
@@ -93,30 +133,26 @@ std::optional<Delivery> find_delivery(store::Transaction& tx, const WebhookId& e
 }
 
 std::vector<Delivery> list_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter) {
-  const auto status = filter.status ? std::optional(name_of(*filter.status)) : std::nullopt;
-  return to_deliveries(tx.query(
-      DELIVERY_COLUMNS("''") "WHERE endpoint_id = $1 AND (status = $2 OR $2 IS NULL) AND (event_type = $3 OR $3 IS "
-                             "NULL) AND (created_at >= $4 OR $4 IS NULL) AND (id < $5 OR $5 = '') "
-                             "ORDER BY id DESC LIMIT $6",
-      {endpoint.str(), status, filter.event_type, filter.since, filter.before, filter.limit}));
+  auto condition = condition_of(endpoint, filter);
+  if (!filter.before.empty()) condition.add("id < ", filter.before);
+  const auto limit = condition.parameter(filter.limit);
+  const std::string sql = DELIVERY_COLUMNS("''") "WHERE " + condition.text + " ORDER BY id DESC LIMIT " + limit;
+  return to_deliveries(tx.query(sql, condition.parameters));
 }
 
 DeliveryCount count_deliveries(store::Transaction& tx, const WebhookId& endpoint, const DeliveryFilter& filter) {
-  const auto status = filter.status ? std::optional(name_of(*filter.status)) : std::nullopt;
-  const auto count = tx.query(
-                           "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_deliveries WHERE endpoint_id = $1 "
-                           "AND (status = $2 OR $2 IS NULL) AND (event_type = $3 OR $3 IS NULL) "
-                           "AND (created_at >= $4 OR $4 IS NULL) LIMIT $5) AS counted",
-                           {endpoint.str(), status, filter.event_type, filter.since, kCountMax + 1})
-                         .front()
-                         .integer(0);
+  auto condition = condition_of(endpoint, filter);
+  const auto limit = condition.parameter(kCountMax + 1);
+  const std::string sql = "SELECT COUNT(*) FROM (SELECT 1 FROM webhook_deliveries WHERE " + condition.text + " LIMIT " +
+                          limit + ") AS counted";
+  const auto count = tx.query(sql, condition.parameters).front().integer(0);
   return {std::min(count, kCountMax), count > kCountMax};
 }
 
 std::vector<DeliveryAttempt> delivery_attempts(store::Transaction& tx, const DeliveryId& id) {
   std::vector<DeliveryAttempt> attempts;
-  for (const auto& row : tx.query("SELECT number, at, duration_ms, status, error_code, error_message, headers, body "
-                                  "FROM webhook_attempts WHERE delivery_id = $1 ORDER BY number",
+  for (const auto& row : tx.query("SELECT number, at, duration_ms, status, error_code, error_message, headers, body, "
+                                  "url FROM webhook_attempts WHERE delivery_id = $1 ORDER BY number",
                                   {id.str()}))
     attempts.push_back({.number = row.integer(0),
                         .at = row.instant(1),
@@ -125,7 +161,8 @@ std::vector<DeliveryAttempt> delivery_attempts(store::Transaction& tx, const Del
                         .error_code = row.text_or_null(4),
                         .error_message = row.text_or_null(5),
                         .headers = json::parse_value(row.text(6)),
-                        .body = row.text(7)});
+                        .body = row.text(7),
+                        .url = row.text_or_null(8)});
   return attempts;
 }
 
@@ -234,9 +271,9 @@ std::int64_t release_claims(store::Transaction& tx, base::Instant expired_before
 
 std::map<std::string, std::int64_t> claimed_by_endpoint(store::Transaction& tx) {
   std::map<std::string, std::int64_t> counts;
-  for (const auto& row : tx.query("SELECT endpoint_id, COUNT(*) FROM webhook_deliveries "
-                                  "WHERE claimed_until IS NOT NULL GROUP BY endpoint_id"))
-    counts[row.text(0)] = row.integer(1);
+  // Counted here: for a GROUP BY, SQLite would rather walk all deliveries in the order of their endpoints.
+  for (const auto& row : tx.query("SELECT endpoint_id FROM webhook_deliveries WHERE claimed_until IS NOT NULL"))
+    ++counts[row.text(0)];
   return counts;
 }
 
@@ -250,11 +287,11 @@ std::optional<Delivery> find_claimed(store::Transaction& tx, const DeliveryId& i
 void settle(store::Transaction& tx, const Delivery& delivery, const DeliveryAttempt& attempt, base::Instant now) {
   tx.execute_many(
       "INSERT INTO webhook_attempts (delivery_id, number, at, duration_ms, status, error_code, error_message, headers, "
-      "body) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-      9,
-      std::vector<store::Parameter>{delivery.id.str(), attempt.number, attempt.at,
-                                    std::int64_t(attempt.duration.count()), attempt.status, attempt.error_code,
-                                    attempt.error_message, json::print_value(attempt.headers), attempt.body});
+      "body, url) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+      10,
+      std::vector<store::Parameter>{
+          delivery.id.str(), attempt.number, attempt.at, std::int64_t(attempt.duration.count()), attempt.status,
+          attempt.error_code, attempt.error_message, json::print_value(attempt.headers), attempt.body, attempt.url});
   tx.execute(
       "UPDATE webhook_deliveries SET status = $2, due_at = $3, claimed_until = NULL, attempts = $4, tries = $5, "
       "first_tried_at = $6, last_attempt_at = $7, last_status = $8, last_error = $9, ended_at = $10 WHERE id = $1",

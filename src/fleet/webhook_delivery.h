@@ -49,7 +49,8 @@ struct DeliveryAttempt {
   std::optional<std::int64_t> status;  // of the answer, if there was one
   std::optional<std::string> error_code, error_message;
   json::Value headers = json::Object{};
-  std::string body;  // its beginning
+  std::string body;                // its beginning
+  std::optional<std::string> url;  // where it went, without the query; none for old attempts
 };
 
 // ---- for those who look
