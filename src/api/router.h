@@ -1,5 +1,6 @@
 #pragma once
-// Routes, each with its permission: one without does not compile, and what no route knows is refused (deny by default).
+// Routes, each with its permission and with what it tells of itself: one without does not compile, and what no route
+// knows is refused (deny by default).
 
 #include <functional>
 #include <optional>
@@ -26,10 +27,6 @@ class Router {
   // `pattern` such as /v1/workspaces/:id/stop.
   void add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler,
            Operation operation);
-  // For routes that are not described yet.
-  void add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler) {
-    add(method, pattern, permission, std::move(handler), {.id = {}, .tag = {}, .summary = {}, .hidden = true});
-  }
 
   struct Route {
     net::Method method;
