@@ -112,12 +112,17 @@ std::string next_link(const Call& call, const std::string& cursor) {
   return target + joint + "cursor=" + net::percent_encode(cursor) + ">; rel=\"next\"";
 }
 
+// The last run of the page before.
+std::string read_position(const Call& call, const Paging& paging) {
+  auto id = read_cursor(call, paging.cursor);
+  if (!id.empty() && !base::is_prefixed_id(id, base::RunKind::prefix))
+    throw base::validation_error("cursor", "is none of ours");
+  return id;
+}
+
 // `before` is asked in the same snapshot, and may throw.
 Answer answer_list(Call& call, journal::Filter filter, Paging paging,
                    std::function<void(store::Transaction&)> before = {}) {
-  filter.after = read_cursor(call, paging.cursor);
-  if (!filter.after.empty() && !base::is_prefixed_id(filter.after, base::RunKind::prefix))
-    throw base::validation_error("cursor", "is none of ours");
   filter.offset = paging.offset();
   filter.limit = paging.limit + 1;
   std::vector<journal::Row> rows;
@@ -144,6 +149,7 @@ Answer answer_list(Call& call, journal::Filter filter, Paging paging,
 Answer list_all(Call& call) {
   const auto query = parse_query<RunsQuery>(call);
   const auto paging = paging_of(query);
+  auto after = read_position(call, paging);
   if (paging.offset() > kPagesReach)
     throw base::validation_error("page", "is beyond the first " + std::to_string(kPagesReach) +
                                              " runs; go on with `cursor`, or narrow the list by `until`");
@@ -159,7 +165,7 @@ Answer list_all(Call& call) {
                          .since = query.since,
                          .until = query.until,
                          .order = read_order(query.sort),
-                         .after = {}};
+                         .after = std::move(after)};
   drop_doubles(filter.types);
   drop_doubles(filter.statuses);
   co_return co_await answer_list(call, std::move(filter), paging);
@@ -168,8 +174,10 @@ Answer list_all(Call& call) {
 Answer children(Call& call) {
   const auto query = parse_query<ChildrenQuery>(call);
   const auto id = read_run_id(call);
-  journal::Filter filter{.parent_id = id.str(), .order = read_order(query.sort), .after = {}};
-  co_return co_await answer_list(call, std::move(filter), paging_of(query),
+  const auto paging = paging_of(query);
+  auto after = read_position(call, paging);
+  journal::Filter filter{.parent_id = id.str(), .order = read_order(query.sort), .after = std::move(after)};
+  co_return co_await answer_list(call, std::move(filter), paging,
                                  [&call, id](store::Transaction& tx) { visible_run(tx, call, id); });
 }
 
