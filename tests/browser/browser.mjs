@@ -89,9 +89,13 @@ class Stage {
     }
   }
 
-  /** A call of the hub's API, which must succeed; answers its data. Waits for the end of what it began. */
-  async call(method, path, body) {
-    const headers = { Authorization: `Bearer ${this.hub.key}`, Prefer: "wait=60", "Content-Type": "application/json" };
+  /** A call of the hub's API, which must succeed; answers its data. Waits, so many seconds, for the end of what it began. */
+  async call(method, path, body, { wait = 60 } = {}) {
+    const headers = {
+      Authorization: `Bearer ${this.hub.key}`,
+      Prefer: `wait=${wait}`,
+      "Content-Type": "application/json",
+    };
     const response = await fetch(this.hub.url + path, { method, headers, body: body && JSON.stringify(body) });
     const answer = await response.json();
     assert.ok(answer.success, `${method} ${path}: ${JSON.stringify(answer)}`);
