@@ -2,6 +2,7 @@
 
 import { openConfirmation } from "./dialog.js";
 import { h } from "./dom.js";
+import { choice } from "./parts.js";
 
 /** Which of start and stop a workspace offers now. The hub has the last word: what it refuses is shown. */
 export function canStart(workspace) {
@@ -87,5 +88,32 @@ export function askToCancel(api, run, done) {
     content: () =>
       h("p", null, "The step at work is asked to stop. Then what this run has made is undone, the newest first."),
     act: async () => done(await api.post(`/v1/workflows/runs/${encodeURIComponent(run.id)}/cancel`, {})),
+  });
+}
+
+/** A run that ended without what was asked of it can be begun again, as a new run. */
+export const canRetry = (run) => run.status === "failed" || run.status === "cancelled";
+
+/** Asks from where; `done(answer)` is called with the hub's 202. */
+export function askToRetry(api, run, done) {
+  const steps = (run.steps ?? []).filter(({ name, startedAt }) => startedAt && !name.includes("["));
+  let fromStep = "";
+  const options = [["", "The beginning: every step again"], ...steps.map(({ name }) => [name, name])];
+  return openConfirmation({
+    title: "Retry this run?",
+    verb: "Retry",
+    content: () => [
+      h("p", null, "A new run is made, linked to this one. This one stays as it is."),
+      choice("Begin at", "from", fromStep, options, (value) => (fromStep = value)),
+      h(
+        "p",
+        { class: "hint" },
+        "The results of the steps before it are taken over where they still hold. What was undone is done again.",
+      ),
+    ],
+    act: async () => {
+      const path = `/v1/workflows/runs/${encodeURIComponent(run.id)}/retry`;
+      done(await api.post(path, fromStep ? { fromStep } : {}));
+    },
   });
 }

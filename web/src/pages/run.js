@@ -1,6 +1,6 @@
 // One run: its steps over time, what went wrong and what to do, what happened.
 
-import { askToCancel } from "../actions.js";
+import { askToCancel, askToRetry, canRetry } from "../actions.js";
 import { h } from "../dom.js";
 import { duration, relative } from "../format.js";
 import { Loader } from "../loader.js";
@@ -91,11 +91,17 @@ export class RunPage {
   }
 
   #actions(run) {
-    const { api, announce } = this.#app;
+    const { api, announce, navigate } = this.#app;
     const cancelled = () => {
       announce("Cancel asked for");
       this.#follower.refresh();
     };
+    const retried = ({ data }) => {
+      announce("Retried as a new run");
+      navigate(["runs", data.run.id]);
+    };
+    if (canRetry(run))
+      return button("Retry", () => askToRetry(api, run, retried), { look: "primary", iconName: "again" });
     if (runHasEnded(run)) return null;
     return button("Cancel run", () => askToCancel(api, run, cancelled), { look: "danger-outline" });
   }

@@ -23,6 +23,7 @@ import { runTook } from "../run_follower.js";
 const kPageSize = 50;
 const kBurstMs = 500; // a busy hub changes more often than anybody can read
 const kStatuses = ["pending", "running", "completed", "failed", "cancelled"];
+const kNeedsAttention = "attention";
 const kTypes = ["workspace.create", "workspace.start", "workspace.stop", "workspace.delete"];
 const kResources = ["workspace", "server", "cluster", "vm", "schedule"];
 const kResourcePages = { workspace: "workspaces", schedule: "schedules" };
@@ -76,8 +77,10 @@ export class RunsPage {
   }
 
   #request(signal) {
-    const { since, ...rest } = this.#query;
+    const { status, since, ...rest } = this.#query;
     const query = { limit: kPageSize, ...rest, since: sinceOf(since, this.#app.api.now()) };
+    if (status === kNeedsAttention) query.needsAttention = "true";
+    else query.status = status;
     return this.#app.api.get("/v1/workflows/runs", { query, signal });
   }
 
@@ -91,8 +94,9 @@ export class RunsPage {
       status = "",
       resourceType = "",
       resourceId,
-
+      parentId,
       triggeredBy = "",
+      sort = "",
     } = this.#query;
     const any = (names) => [["", "Any"], ...names.map((name) => [name, capitalized(name)])];
     const types = [
@@ -104,13 +108,25 @@ export class RunsPage {
       choice("Type", "type", type, [["", "Any"], ...types.sort().map((name) => [name, name])], (value) =>
         this.#filter({ type: value }),
       ),
-      choice("Status", "status", status, any(kStatuses), (value) => this.#filter({ status: value })),
+      choice("Status", "status", status, [...any(kStatuses), [kNeedsAttention, "Needs a person"]], (value) =>
+        this.#filter({ status: value }),
+      ),
       resourceId
         ? null
         : choice("Resource", "resource", resourceType, any(kResources), (value) =>
             this.#filter({ resourceType: value }),
           ),
       this.#period(),
+      choice(
+        "Order",
+        "sort",
+        sort,
+        [
+          ["", "Newest first"],
+          ["startedAt", "Oldest first"],
+        ],
+        (value) => this.#filter({ sort: value }),
+      ),
       field("Asked by", {
         name: "who",
         value: triggeredBy,
@@ -118,6 +134,7 @@ export class RunsPage {
         onchange: (event) => this.#filter({ triggeredBy: event.target.value.trim() }),
       }),
       resourceId ? this.#chip("of ", resourceLink(this.#query), { resourceId: null, resourceType: null }) : null,
+      parentId ? this.#chip("started by ", h("code", null, short(parentId)), { parentId: null }) : null,
     );
   }
 
