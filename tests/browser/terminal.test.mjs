@@ -108,6 +108,17 @@ test("Other pages can be looked at meanwhile, and the shell is still there", asy
   await shows("is-kept");
 });
 
+test("The browser asks before a tab with a shell is left", async () => {
+  const asked = page.waitForEvent("dialog");
+  const left = page.goto(`${stage.hub.url}/docs`).catch(() => {}); // it stays
+  const dialog = await asked;
+  assert.equal(dialog.type(), "beforeunload");
+  await dialog.dismiss();
+  await left;
+  await run("echo st''ays");
+  await shows("stays");
+});
+
 test("A shell survives that its connection is cut", async () => {
   await run("clear; answer=survived");
   await page.evaluate(() => globalThis.cutConnections());

@@ -28,6 +28,10 @@ export function forgetTerminal(workspaceId) {
   terminals.delete(workspaceId);
 }
 
+// Leaving the dashboard ends what runs in them, so the browser asks first.
+addEventListener("beforeunload", (event) => {
+  if ([...terminals.values()].some(({ session }) => session && !session.over)) event.preventDefault();
+});
 // Without this the agent would keep the shells of closed tabs for a while, for nobody.
 addEventListener("pagehide", () => [...terminals.keys()].forEach(forgetTerminal));
 
