@@ -208,6 +208,7 @@ async function start() {
   page.replaceChildren();
   draw();
   goToFragment();
+  session.askOtherTabs();
 }
 
 start();
