@@ -21,7 +21,7 @@ after(() => stage?.stop());
 const operation = (id) => page.locator(`#${id}`);
 const answer = (id) => operation(id).getByRole("status");
 
-const filter = (text) => page.getByLabel("Filter").fill(text);
+const filter = (text) => page.getByRole("searchbox", { name: "Filter" }).fill(text);
 
 test("Every operation of the document is shown", async () => {
   const ids = Object.values(described.paths).flatMap((methods) => Object.values(methods).map((item) => item.operationId));
@@ -62,7 +62,7 @@ test("The filter leaves what fits, and the keyboard reaches it", async () => {
   await filter("delete workspace");
   await visible(operation("deleteWorkspace"));
   assert.equal(await page.locator("article.operation").count(), 1);
-  await page.getByLabel("Filter").press("Tab");
+  await page.getByRole("searchbox", { name: "Filter" }).press("Tab");
   await page.keyboard.press("Enter");
   assert.match(page.url(), /#deleteWorkspace$/);
   await filter("no such thing");
