@@ -105,7 +105,7 @@ std::shared_ptr<ChangeStream::Subscription> ChangeStream::subscribe(const fleet:
 // ---- reading
 
 net::Awaitable<void> ChangeStream::wait_until_begun() {
-  while (!feed_.has_begun() && !stopped_) co_await begun_.wait();
+  while (!has_begun_ && !stopped_) co_await begun_.wait();
 }
 
 net::Awaitable<void> ChangeStream::run() {
@@ -131,7 +131,6 @@ net::Awaitable<void> ChangeStream::run() {
 }
 
 net::Awaitable<std::size_t> ChangeStream::read_news() {
-  const bool began_before = feed_.has_begun();
   std::vector<fleet::OwnedChange> news;
   std::exception_ptr failure;
   net::Completion done(io_);
@@ -145,8 +144,9 @@ net::Awaitable<std::size_t> ChangeStream::read_news() {
       });
   co_await done.wait();
   const auto found = news.size();
+  position_ = feed_.settled();
   distribute(std::move(news));
-  if (!began_before && feed_.has_begun()) begun_.notify_all();
+  if (!std::exchange(has_begun_, feed_.has_begun()) && has_begun_) begun_.notify_all();
   if (failure) std::rethrow_exception(failure);
   co_return found;
 }

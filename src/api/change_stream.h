@@ -79,8 +79,8 @@ class ChangeStream {
   std::shared_ptr<Subscription> subscribe(const fleet::Scope& scope, EventFilter filter = {});
   std::size_t subscribers() const { return count_; }
   // Up to here the feed is settled (change_feed.h): other readers of it stop here. 0 before the stream has begun.
-  std::int64_t position() const { return feed_.settled(); }
-  bool has_begun() const { return feed_.has_begun(); }
+  std::int64_t position() const { return position_; }
+  bool has_begun() const { return has_begun_; }
   // Until it has begun, which is a matter of milliseconds, or the stream is stopped.
   net::Awaitable<void> wait_until_begun();
 
@@ -96,7 +96,9 @@ class ChangeStream {
   store::Database& database_;
   const observe::Logger& log_;
   net::Signal looked_for_;
-  fleet::FeedReader feed_;
+  fleet::FeedReader feed_;     // while a read is under way: for its thread
+  std::int64_t position_ = 0;  // as the last read left it
+  bool has_begun_ = false;
   net::Signal begun_;
   bool news_expected_ = true;
   bool changed_here_ = false;  // since the bell was rung last

@@ -89,7 +89,9 @@ std::optional<base::Secret> offered_ticket(const net::Request& request) {
 net::Awaitable<void> admit_by_ticket(Call& call, const base::WorkspaceId& id) {
   const auto ticket = offered_ticket(call.request);
   std::optional<fleet::ApiKey> holder;
-  if (ticket)
+  bool is_known = false;
+  if (ticket) co_await read(call.hub, [&](store::Transaction& tx) { is_known = fleet::is_ticket(tx, *ticket); });
+  if (is_known)
     co_await write(call.hub, [&](store::Transaction& tx) {
       holder = fleet::redeem_ticket(tx, *ticket, id, call.hub.clock.now());
     });

@@ -43,8 +43,7 @@ bool Cors::is_preflight(const net::Request& request) const {
 
 net::Response Cors::answer_preflight(const net::Request& request) const {
   net::Response answer{.status = 204, .headers = {}, .body = {}};
-  set_fields(answer.headers, request);
-  if (answer.headers.get("Access-Control-Allow-Origin")) {
+  if (allows(request.headers.get("Origin").value_or(""))) {
     answer.headers.set("Access-Control-Allow-Methods", kMethods);
     answer.headers.set("Access-Control-Allow-Headers", kRequestHeaders);
     answer.headers.set("Access-Control-Max-Age", kPreflightKept);

@@ -16,7 +16,8 @@ class Cors {
   explicit Cors(std::vector<std::string> origins);
 
   bool is_preflight(const net::Request& request) const;
-  // 204 with what is allowed; without it where the origin is not one of ours.
+  // 204 with the methods and headers that are allowed; without where the origin is not one of ours. Whose origin it is
+  // for is said by `set_fields`, as of every answer.
   net::Response answer_preflight(const net::Request& request) const;
   // What an answer to this request must say.
   void set_fields(net::Headers& headers, const net::Request& request) const;

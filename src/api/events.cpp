@@ -83,7 +83,7 @@ std::optional<std::int64_t> read_last_event_id(const Call& call) {
 // Whether all after this place can be told: not when some of it is gone, nor when no change had that number yet. A
 // place ahead of this hub's reader is fine: another replica was faster.
 bool can_resume(store::Transaction& tx, std::int64_t after) {
-  return after + 1 >= fleet::first_change(tx) && after <= fleet::last_change(tx);
+  return after >= fleet::first_change(tx) - 1 && after <= fleet::last_change(tx);
 }
 
 std::vector<News> news_between(store::Transaction& tx, const Question& question, std::int64_t& after,
@@ -127,10 +127,24 @@ net::Response stream_head(const Call& call, std::string body) {
   return head;
 }
 
+// A key that is taken away ends the streams that were opened with it.
+net::Awaitable<bool> may_still_ask(Call& call) {
+  bool known = false;
+  co_await read(call.hub, [&](store::Transaction& tx) {
+    known = fleet::find_key(tx, base::KeyId(call.caller->key_id)).has_value();
+  });
+  co_return known;
+}
+
 // Hands on what arrives until the reader has gone. `sent`: up to where it has all.
 net::Awaitable<void> hand_on(Call& call, net::Stream& stream, ChangeStream::Subscription& subscription,
                              const Question& question, std::int64_t sent) {
+  auto checked_at = call.hub.clock.monotonic();
   while (!stream.closed()) {
+    if (call.hub.clock.monotonic() - checked_at >= kHeartbeat) {
+      if (!co_await may_still_ask(call)) break;
+      checked_at = call.hub.clock.monotonic();
+    }
     if (std::exchange(subscription.lagging, false)) {  // it was too slow, and its own changes were too many to keep
       const auto reached = co_await catch_up(call, stream, question, sent);
       if (!reached) co_return;
@@ -145,7 +159,9 @@ net::Awaitable<void> hand_on(Call& call, net::Stream& stream, ChangeStream::Subs
     if (!text.empty()) {
       if (!co_await stream.write(std::move(text))) co_return;
     } else if (!subscription.lagging && !co_await subscription.arrived.wait_for(kHeartbeat)) {
-      if (!co_await stream.write(net::format_comment())) co_return;
+      // All that has come is handed on: a reader of few things need not go back far when it comes again.
+      if (subscription.waiting.empty() && !subscription.lagging) sent = std::max(sent, call.hub.changes.position());
+      if (!co_await stream.write(net::format_place(std::to_string(sent)))) co_return;
     }
   }
   co_await stream.finish();

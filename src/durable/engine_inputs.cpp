@@ -91,9 +91,10 @@ Engine::EndedUnadvanced Engine::end_unadvanced(store::Transaction& tx, const jou
   journal::set_ended(tx, run, state);
   if (!row.record.queue.empty()) queues::leave(tx, run);
   if (!row.record.parent_id.empty()) mailbox::send(tx, child_ended(row.record, state));
-  std::vector transitions{to_transition(ended.record, state)};
+  std::vector<Transition> transitions;  // the end comes last, as everywhere
   if (state.needs_attention)
     transitions.push_back({.kind = TransitionKind::run_needs_attention, .run = &ended.record, .at = now});
+  transitions.push_back(to_transition(ended.record, state));
   if (witness_ != nullptr) witness_->tell(tx, transitions);
   return ended;
 }

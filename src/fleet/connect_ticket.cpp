@@ -13,6 +13,10 @@ void insert_ticket(store::Transaction& tx, const base::Secret& ticket, const bas
              {hash_of(ticket), workspace.str(), key.str(), now + kTicketGoodFor});
 }
 
+bool is_ticket(store::Transaction& tx, const base::Secret& ticket) {
+  return !tx.query("SELECT 1 FROM connect_tickets WHERE hash = $1", {hash_of(ticket)}).empty();
+}
+
 std::optional<ApiKey> redeem_ticket(store::Transaction& tx, const base::Secret& ticket,
                                     const base::WorkspaceId& workspace, base::Instant now) {
   const auto rows = tx.query(

@@ -18,6 +18,8 @@ base::Secret make_ticket();  // slt_ and 43 characters
 // Issued to whoever holds the key. Tickets that nobody came with are removed on the way.
 void insert_ticket(store::Transaction& tx, const base::Secret& ticket, const base::WorkspaceId& workspace,
                    const base::KeyId& key, base::Instant now);
+// Whether it may be one that can be redeemed: so that junk costs no write.
+bool is_ticket(store::Transaction& tx, const base::Secret& ticket);
 // Uses it up, and gives the key that it was issued to. Empty when it is not known, too old, for another workspace, or
 // that key is gone.
 std::optional<ApiKey> redeem_ticket(store::Transaction& tx, const base::Secret& ticket,

@@ -44,6 +44,8 @@ std::string format_comment(std::string_view text) {
   return out + "\n\n";
 }
 
+std::string format_place(std::string_view id) { return "id: " + std::string(id) + "\n\n"; }
+
 std::string format_retry(base::Duration reconnect_after) {
   return "retry: " + std::to_string(reconnect_after.count()) + "\n\n";
 }

@@ -19,6 +19,8 @@ struct ServerSentEvent {
 std::string format_event(const ServerSentEvent& event);
 // A line that clients skip: keeps proxies from closing, and lets us notice a client that is gone.
 std::string format_comment(std::string_view text = {});
+// No event, but the place from which a reader that comes again goes on; it keeps the connection alive, too.
+std::string format_place(std::string_view id);
 std::string format_retry(base::Duration reconnect_after);
 
 // Feed it bytes as they come, in any split. An event with more than `event_bytes_max` of data throws user

@@ -21,6 +21,7 @@ class Stream:
         if last_event_id is not None:
             headers["Last-Event-ID"] = str(last_event_id)
         self.events = []
+        self.ended = threading.Event()
         self._connection = http.client.HTTPConnection("127.0.0.1", hub.port, timeout=60)
         self._connection.request("GET", "/v1/events" + query, headers=headers)
         self.response = self._connection.getresponse()
@@ -41,6 +42,7 @@ class Stream:
                     event[name] = value.removeprefix(" ")
         except (OSError, http.client.HTTPException, ValueError, AttributeError):
             pass
+        self.ended.set()
 
     @property
     def changes(self):
@@ -102,6 +104,12 @@ class EventsTest(unittest.TestCase):
         theirs.await_end_of(own)
         self.assertNotIn(run, {c["resource_id"] for c in theirs.changes})
         self.assertNotIn(run, {c["resource_id"] for c in page(self.hub, "?limit=500", key=member).expect(200)["changes"]})
+
+    def test_a_stream_ends_with_the_key_that_opened_it(self):
+        guest = self.hub.post("/v1/api-keys", {"name": "leaving", "role": "member"}).expect(201)
+        theirs = Stream(self.hub, key=guest["key"])
+        self.hub.delete("/v1/api-keys/" + guest["id"]).expect(200)
+        self.assertTrue(theirs.ended.wait(60), "the stream goes on without its key")
 
     def test_pages_give_every_change_once(self):
         self.hub.await_completed(make(self.hub, "paged")["run"]["id"])
