@@ -20,8 +20,8 @@ constexpr std::string_view kAfterAllIds = "run_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz"
 
 // A part of the list that one index holds in the list's order. Parts of a list have no run in common.
 struct Part {
-  std::string_view condition;  // on the index's column, with its value as $1 unless it needs none
-  std::optional<std::string> value;
+  std::string_view condition;       // on the index's columns
+  std::vector<std::string> values;  // of its parameters, from $1
 };
 
 std::string name_of(RunStatus status) { return boost::describe::enum_to_string(status, ""); }
@@ -30,24 +30,34 @@ bool contains(const std::vector<RunStatus>& statuses, RunStatus status) {
   return std::ranges::find(statuses, status) != statuses.end();
 }
 
+// Most runs are completed: the others have indexes of their own, whose condition is said in their words.
+std::vector<Part> parts_not_completed(const Filter& filter) {
+  std::vector<Part> parts;
+  for (const auto status : filter.statuses) {
+    if (filter.owner_id)
+      parts.push_back({"owner_id = $1 AND status = $2 AND status <> 'completed'", {*filter.owner_id, name_of(status)}});
+    else
+      parts.push_back({"status = $1 AND status <> 'completed'", {name_of(status)}});
+  }
+  return parts;
+}
+
 // By the filter that leaves the fewest runs, as far as that can be said beforehand.
 std::vector<Part> parts_of(const Filter& filter) {
-  if (filter.parent_id) return {{"parent_id = $1", filter.parent_id}};
-  if (filter.retry_of) return {{"retry_of = $1", filter.retry_of}};
-  if (filter.resource_id) return {{"resource_id = $1", filter.resource_id}};
-  if (filter.owner_id) return {{"owner_id = $1", filter.owner_id}};
-  if (filter.needs_attention == true) return {{"needs_attention <> 0", {}}};
+  if (filter.parent_id) return {{"parent_id = $1", {*filter.parent_id}}};
+  if (filter.retry_of) return {{"retry_of = $1", {*filter.retry_of}}};
+  if (filter.resource_id) return {{"resource_id = $1", {*filter.resource_id}}};
+  if (filter.needs_attention == true && !filter.owner_id) return {{"needs_attention <> 0", {}}};
+  if (!filter.statuses.empty() && !contains(filter.statuses, RunStatus::completed)) return parts_not_completed(filter);
+  if (filter.owner_id) return {{"owner_id = $1", {*filter.owner_id}}};
   std::vector<Part> parts;
-  if (!filter.statuses.empty() && !contains(filter.statuses, RunStatus::completed)) {
-    for (const auto status : filter.statuses)  // the second condition is that of the index, said in its words
-      parts.push_back({"status = $1 AND status <> 'completed'", name_of(status)});
-  } else if (filter.triggered_by) {
-    parts = {{"owner_id = $1 AND triggered_by = $1", filter.triggered_by},
-             {"triggered_by = $1 AND triggered_by <> owner_id", filter.triggered_by}};
+  if (filter.triggered_by) {
+    parts = {{"owner_id = $1 AND triggered_by = $1", {*filter.triggered_by}},
+             {"triggered_by = $1 AND triggered_by <> owner_id", {*filter.triggered_by}}};
   } else if (!filter.types.empty()) {
-    for (const auto& type : filter.types) parts.push_back({"type = $1", type});
+    for (const auto& type : filter.types) parts.push_back({"type = $1", {type}});
   } else if (filter.resource_type) {
-    parts = {{"resource_type = $1", filter.resource_type}};
+    parts = {{"resource_type = $1", {*filter.resource_type}}};
   } else {
     parts = {{"", {}}};
   }
@@ -98,7 +108,7 @@ Bounds bounds_of(const Filter& filter, const std::string& after) {
 std::string index_condition(Statement& statement, const Part& part, const Bounds& bounds) {
   std::string condition;
   if (!part.condition.empty()) {
-    if (part.value) statement.add(*part.value);
+    for (const auto& value : part.values) statement.add(value);
     condition = std::string(part.condition) + " AND ";
   }
   return condition + "id > " + statement.add(bounds.above) + " AND id < " + statement.add(bounds.below);

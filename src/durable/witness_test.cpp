@@ -142,7 +142,7 @@ TEST_F(WitnessTest, HearsOfARunThatIsParkedAndThenCancelled) {
   play([&] { return has_heard(run, "run_parked PARKED"); });
   engine_->cancel(run, "usr_2", [](std::exception_ptr failure) { EXPECT_FALSE(failure); });
   play([&] { return has_heard(run, "run_needs_attention"); });
-  EXPECT_THAT(heard_of(run), ElementsAre("run_started", "run_parked PARKED", "run_cancelled", "run_needs_attention"));
+  EXPECT_THAT(heard_of(run), ElementsAre("run_started", "run_parked PARKED", "run_needs_attention", "run_cancelled"));
 }
 
 }  // namespace
