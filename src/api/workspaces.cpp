@@ -147,6 +147,9 @@ Workspace make_workspace(Call& call, const CreateWorkspace& request) {
   const auto types = provider.machine_types();
   const auto now = hub.clock.now();
   const auto id = hub.ids.make<WorkspaceId>();
+  if (request.zone && *request.zone != provider.default_zone())
+    throw base::validation_error("zone", "'" + *request.zone + "' is none of the provider's zones",
+                                 json::Array{provider.default_zone()});
   // The tail of the id is random: the machine's name is unique and can be told apart from an earlier one of that name.
   Workspace workspace{.id = id,
                       .name = request.name,

@@ -62,6 +62,10 @@ class ApiTest(unittest.TestCase):
             "ready", metadata={"repo": "r", "branch": "b", "device_id": "d"}, environment={"COLOUR": "s3cret-blue"}
         )
 
+    def test_a_zone_that_the_provider_does_not_have_is_refused_by_name(self):
+        error = self.hub.post("/v1/workspaces", {"name": "afar", "zone": "nowhere"}).expect_error(400, "VALIDATION_ERROR")
+        self.assertEqual((error["details"]["field"], error["details"]["allowed"]), ("zone", ["local"]))
+
     # HUB-2, WF-11, WF-43
     def test_create_answers_202_with_the_run_before_the_work_is_done(self):
         answer = self.hub.post("/v1/workspaces", {"name": "accepted"})
