@@ -4,6 +4,7 @@
 #include <zlib.h>
 
 #include "api/compression.h"
+#include "api/conditional.h"
 #include "api/cors.h"
 #include "api/rate_limits.h"
 #include "base/error.h"
@@ -130,6 +131,18 @@ TEST(Cors, NobodyIsLetInUnlessNamed) {
 TEST(Cors, WhatIsNoOriginIsRefusedAtTheStart) {
   for (const auto* wrong : {"a.example", "https://a.example/", "https://*.example", "ftp://a.example", "https://u@a"})
     EXPECT_THROW(Cors({wrong}), base::Error) << wrong;
+}
+
+// WF-41
+TEST(Conditional, AnyOfSeveralTagsMayNameTheVersion) {
+  EXPECT_TRUE(names_version("\"3-a\"", 3));
+  EXPECT_TRUE(names_version("\"2-a\", \"3-b\"", 3));
+  EXPECT_TRUE(names_version("*", 3));
+  EXPECT_FALSE(names_version("\"31-a\"", 3));
+  EXPECT_FALSE(names_version("W/\"3-a\"", 3)) << "a change needs the strong comparison";
+  EXPECT_TRUE(names_version("W/\"3-a\", \"3-a\"", 3));
+  EXPECT_FALSE(names_version("\"3-a", 3));
+  EXPECT_FALSE(names_version("", 3));
 }
 
 }  // namespace

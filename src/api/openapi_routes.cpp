@@ -1,10 +1,10 @@
 // GET /openapi.json, for whoever asks: it says nothing that the public pages do not.
 
+#include "api/conditional.h"
 #include "api/openapi.h"
 #include "api/query.h"
 #include "api/routes.h"
 #include "base/digest.h"
-#include "net/static_files.h"
 
 namespace slipway::api {
 namespace {
@@ -26,14 +26,9 @@ struct Document {
 net::Awaitable<std::optional<net::Response>> get(Call& call, std::shared_ptr<Document> document) {
   parse_query<NoQuery>(call);
   document->print(call.hub.version);
-  const auto known = call.request.headers.get("If-None-Match");
-  const bool same = known && net::matches_etag(*known, document->etag);
-  net::Response response{.status = same ? 304 : 200, .headers = {}, .body = same ? "" : document->text};
-  if (!same) response.headers.set("Content-Type", "application/json");
-  response.headers.set("ETag", document->etag);
-  response.headers.set("Cache-Control", "no-cache");
-  response.headers.set("X-Request-Id", call.request_id);
-  co_return response;
+  net::Response response{.status = 200, .headers = {}, .body = document->text};
+  response.headers.set("Content-Type", "application/json");
+  co_return if_changed(call, document->etag, std::move(response), "no-cache");
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 // Lists of runs, one run, its state in the past, its children.
 
+#include "api/conditional.h"
 #include "api/cursor.h"
 #include "api/query.h"
 #include "api/routes.h"
@@ -7,7 +8,6 @@
 #include "base/digest.h"
 #include "durable/run_list.h"
 #include "durable/run_retry.h"
-#include "net/static_files.h"
 #include "net/url.h"
 
 namespace slipway::api {
@@ -187,11 +187,7 @@ Answer get(Call& call) {
   std::optional<RunView> view;
   co_await read(call.hub, [&](store::Transaction& tx) { view = full_view(tx, call.hub, visible_run(tx, call, id)); });
   const auto etag = etag_of(*view);
-  const auto known = call.request.headers.get("If-None-Match");
-  auto answer = known && net::matches_etag(*known, etag) ? net::Response{.status = 304, .headers = {}, .body = {}}
-                                                         : call.success(200, json::to_value(*view));
-  answer.headers.set("ETag", etag);
-  co_return answer;
+  co_return if_changed(call, etag, call.success(200, json::to_value(*view)));
 }
 
 // The run as it was after that event (WF-14): the same fold, ended earlier.

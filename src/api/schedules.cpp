@@ -1,6 +1,7 @@
 // Schedules, for admins: list, make, change, pause, start by hand.
 
 #include "api/commit.h"
+#include "api/conditional.h"
 #include "api/cursor.h"
 #include "api/launch.h"
 #include "api/query.h"
@@ -10,7 +11,6 @@
 #include "durable/journal.h"
 #include "durable/schedule_store.h"
 #include "fleet/workspace.h"
-#include "net/static_files.h"
 
 namespace slipway::api {
 namespace {
@@ -113,15 +113,6 @@ std::string etag(const Schedule& schedule) {
   return "\"" + std::to_string(schedule.version) + "-" + std::to_string(schedule.turn) + "\"";
 }
 
-// A change is refused when the caller looked at an older version. What comes of its times makes no version.
-void check_if_match(const Call& call, const Schedule& schedule) {
-  const auto wanted = call.request.headers.get("If-Match");
-  if (!wanted || *wanted == "*") return;
-  if (!wanted->starts_with("\"" + std::to_string(schedule.version) + "-"))
-    throw base::Error(base::ErrorClass::conflict, "PRECONDITION_FAILED",
-                      "the schedule has changed since; its ETag is now " + etag(schedule));
-}
-
 void check_definition(const Call& call, const ScheduleDefinition& definition) {
   fleet::validate_name("name", definition.name);
   durable::validate(definition);
@@ -194,12 +185,7 @@ Answer show(Call& call) {
     data = shown(tx, schedule);
     tag = etag(schedule);
   });
-  const auto known = call.request.headers.get("If-None-Match");
-  auto answer = known && net::matches_etag(*known, tag) ? net::Response{.status = 304, .headers = {}, .body = {}}
-                                                        : call.success(200, data);
-  answer.headers.set("ETag", tag);
-  answer.headers.set("Cache-Control", "private, no-cache");
-  co_return answer;
+  co_return if_changed(call, tag, call.success(200, data));
 }
 
 // ---- making and changing
@@ -228,7 +214,7 @@ template <class Edit>
 Answer change(Call& call, std::string_view action, json::Value details, Edit edit) {
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto changed = schedules::change(tx, get(tx, named(call)).id, [&](Schedule& schedule) {
-      check_if_match(call, schedule);
+      check_if_match(call, "schedule", schedule.version, etag(schedule));
       edit(schedule);
     });
     return deed(call, 200, std::string(action), changed, shown(tx, changed), details);
@@ -282,7 +268,7 @@ Answer remove(Call& call) {
   parse_query<NoQuery>(call);
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto schedule = get(tx, named(call));
-    check_if_match(call, schedule);
+    check_if_match(call, "schedule", schedule.version, etag(schedule));
     refuse_declared(call, schedule, "make it");
     schedules::remove(tx, schedule.id);
     return deed(call, 200, "schedule.delete", schedule, json::to_value(DeletedSchedule{schedule.id}),

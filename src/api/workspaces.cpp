@@ -1,5 +1,6 @@
 #include "api/routes.h"
 
+#include "api/conditional.h"
 #include "api/cursor.h"
 #include "api/launch.h"
 #include "api/query.h"
@@ -7,7 +8,6 @@
 #include "api/workspace_status.h"
 #include "durable/journal.h"
 #include "fleet/workspace.h"
-#include "net/static_files.h"
 #include "workflows/workspace_create.h"
 #include "workflows/workspace_delete.h"
 #include "workflows/workspace_start.h"
@@ -113,15 +113,6 @@ WorkspaceId read_id(const Call& call) {
 std::string etag(const Workspace& workspace) {
   const auto connected = workspace.last_connected_at ? base::to_unix_ms(*workspace.last_connected_at) : 0;
   return "\"" + std::to_string(workspace.version) + "-" + std::to_string(connected) + "\"";
-}
-
-// A change is refused when the caller looked at an older version. Connections alone do not make a version.
-void check_if_match(const Call& call, const Workspace& workspace) {
-  const auto wanted = call.request.headers.get("If-Match");
-  if (!wanted || *wanted == "*") return;
-  if (!wanted->starts_with("\"" + std::to_string(workspace.version) + "-"))
-    throw base::Error(base::ErrorClass::conflict, "PRECONDITION_FAILED",
-                      "the workspace has changed since; its ETag is now " + etag(workspace));
 }
 
 void check(const CreateWorkspace& request) {
@@ -274,7 +265,7 @@ Answer change(Call& call, std::string_view type, WorkspaceRequest request, Check
   auto run = make_change(call, type, std::move(request), id);
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     Workspace workspace = fleet::get(tx, call.caller->scope(), id);
-    check_if_match(call, workspace);
+    check_if_match(call, "workspace", workspace.version, etag(workspace));
     // Not only the run in progress: one that was cut short may still be undoing.
     for (const auto& other : durable::journal::unfinished_on(tx, id.str()))
       throw base::invalid_state("run " + other.record.id.str() +
@@ -319,7 +310,7 @@ Answer remove(Call& call) {
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     joined = false;
     Workspace workspace = fleet::get(tx, call.caller->scope(), id);
-    check_if_match(call, workspace);
+    check_if_match(call, "workspace", workspace.version, etag(workspace));
     for (const auto& other : durable::journal::unfinished_on(tx, id.str())) {
       if (other.record.type != run.type || other.record.id != workspace.run_id || other.parked_reason) continue;
       joined = true;
@@ -341,12 +332,7 @@ Answer get(Call& call) {
   std::optional<Workspace> workspace;
   co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
   const auto tag = etag(*workspace);
-  const auto known = call.request.headers.get("If-None-Match");
-  auto answer = known && net::matches_etag(*known, tag) ? net::Response{.status = 304, .headers = {}, .body = {}}
-                                                        : call.success(200, json::to_value(*workspace));
-  answer.headers.set("ETag", tag);
-  answer.headers.set("Cache-Control", "private, no-cache");
-  co_return answer;
+  co_return if_changed(call, tag, call.success(200, json::to_value(*workspace)));
 }
 
 Answer list_all(Call& call) {
