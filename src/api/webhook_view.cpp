@@ -85,8 +85,14 @@ const json::Rules& json_rules(const DeliveryAnswerView*) {
   return rules;
 }
 
+const json::Rules& json_rules(const DeliveryAttemptView*) {
+  static const json::Rules rules{{.member = "url", .description = "Where it went, without the query"}};
+  return rules;
+}
+
 const json::Rules& json_rules(const DeliveryRequestView*) {
   static const json::Rules rules{
+      {.member = "url", .description = "Of the webhook as it is now; attempts say where they went"},
       {.member = "headers", .description = "As sent; webhook-timestamp is each attempt's own time"}};
   return rules;
 }
@@ -158,8 +164,12 @@ DeliveryDetailView view_delivery(const fleet::Webhook& webhook, const fleet::Del
   if (delivery.last_attempt_at)
     view.request.headers["webhook-timestamp"] = std::to_string(base::to_unix_ms(*delivery.last_attempt_at) / 1'000);
   for (const auto& attempt : attempts) {
-    DeliveryAttemptView shown{
-        .number = attempt.number, .at = attempt.at, .duration_ms = attempt.duration, .response = {}, .error = {}};
+    DeliveryAttemptView shown{.number = attempt.number,
+                              .at = attempt.at,
+                              .duration_ms = attempt.duration,
+                              .url = attempt.url,
+                              .response = {},
+                              .error = {}};
     if (attempt.status) shown.response = DeliveryAnswerView{*attempt.status, attempt.headers, attempt.body};
     if (attempt.error_code) shown.error = DeliveryErrorView{*attempt.error_code, attempt.error_message.value_or("")};
     view.attempts.push_back(std::move(shown));

@@ -103,10 +103,12 @@ struct DeliveryAttemptView {
   std::int64_t number = 0;
   base::Instant at;
   base::Duration duration_ms{0};
+  std::optional<std::string> url;
   std::optional<DeliveryAnswerView> response;
   std::optional<DeliveryErrorView> error;
 };
-SLIPWAY_JSON_CAMEL(DeliveryAttemptView, number, at, duration_ms, response, error)
+SLIPWAY_JSON_CAMEL(DeliveryAttemptView, number, at, duration_ms, url, response, error)
+const json::Rules& json_rules(const DeliveryAttemptView*);
 struct DeliveryRequestView {
   std::string url;
   std::map<std::string, std::string> headers;

@@ -2,12 +2,12 @@
 // webhook_deliveries.cpp.
 
 #include "api/commit.h"
+#include "api/conditional.h"
 #include "api/cursor.h"
 #include "api/query.h"
 #include "api/routes.h"
 #include "api/webhook_view.h"
 #include "base/digest.h"
-#include "net/static_files.h"
 #include "notify/webhook_deliverer.h"
 #include "notify/webhook_events.h"
 #include "notify/webhook_message.h"
@@ -64,7 +64,9 @@ struct RotateSecret {
 SLIPWAY_JSON_CAMEL(RotateSecret, grace_ms)
 inline const json::Rules& json_rules(const RotateSecret*) {
   static const json::Rules rules{{.member = "grace_ms",
-                                  .description = "How long messages are signed with both secrets; a day, if not given",
+                                  .description =
+                                      "How long messages are signed with both secrets; a day, if not given. While an "
+                                      "old one is good, only 0 is taken, which ends it and the present one at once",
                                   .maximum = kGraceMaxMs}};
   return rules;
 }
@@ -83,18 +85,25 @@ std::string etag(const Webhook& webhook) {
          base::sha256_hex(json::print(view_webhook(webhook))).substr(0, kDigits) + "\"";
 }
 
-void check_if_match(const Call& call, const Webhook& webhook) {
-  const auto wanted = call.request.headers.get("If-Match");
-  if (!wanted || *wanted == "*" || wanted->starts_with("\"" + std::to_string(webhook.version) + "-")) return;
-  throw base::Error(base::ErrorClass::conflict, "PRECONDITION_FAILED",
-                    "the webhook has changed since; its ETag is now " + etag(webhook));
-}
-
 void check_definition(const Call& call, const WebhookDefinition& definition) {
   notify::validate_target("url", definition.url, call.hub.webhooks.guard());
   notify::validate_event_types("eventTypes", definition.event_types);
-  if (definition.scope == WebhookScope::all && !call.caller->is_admin())
-    throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may hear of everyone's changes");
+}
+
+// It is the owner who hears, whoever asks for it.
+void check_scope(store::Transaction& tx, const Webhook& webhook) {
+  if (webhook.definition.scope == WebhookScope::own) return;
+  const auto owner = fleet::find_user(tx, webhook.owner_id);
+  if (!owner || owner->role != fleet::Role::admin)
+    throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin's webhook may hear of everyone's changes");
+}
+
+// A secret that was promised to be good until then does not end before.
+void check_rotation(const Webhook& webhook, base::Duration grace, base::Instant now) {
+  if (grace.count() == 0 || !webhook.old_secret_until || *webhook.old_secret_until <= now) return;
+  throw base::Error(base::ErrorClass::conflict, "CONFLICT",
+                    "the secret before this one is good until " + base::format_rfc3339(*webhook.old_secret_until) +
+                        "; with graceMs 0 both end now");
 }
 
 Deed deed(const Call& call, int status, std::string action, const Webhook& webhook, const WebhookView& view,
@@ -142,12 +151,7 @@ Answer show(Call& call) {
   co_await read(call.hub,
                 [&](store::Transaction& tx) { webhook = fleet::get_webhook(tx, call.caller->scope(), id_of(call)); });
   const auto tag = etag(*webhook);
-  const auto known = call.request.headers.get("If-None-Match");
-  auto answer = known && net::matches_etag(*known, tag) ? net::Response{.status = 304, .headers = {}, .body = {}}
-                                                        : call.success(200, json::to_value(view_webhook(*webhook)));
-  answer.headers.set("ETag", tag);
-  answer.headers.set("Cache-Control", "private, no-cache");
-  co_return answer;
+  co_return if_changed(call, tag, call.success(200, json::to_value(view_webhook(*webhook))));
 }
 
 // ---- making and changing
@@ -170,10 +174,12 @@ Answer create(Call& call) {
       throw base::Error(base::ErrorClass::quota, "QUOTA_EXCEEDED",
                         "you have " + std::to_string(kWebhooksMax) + " webhooks already");
     Webhook webhook = made;
+    check_scope(tx, webhook);
     fleet::insert_webhook(tx, webhook, sealed);
     auto view = view_webhook(webhook);
     view.secret = secret;
-    auto done = deed(call, 201, "webhook.create", webhook, view, json::Object{{"url", definition.url}});
+    auto done =
+        deed(call, 201, "webhook.create", webhook, view, json::Object{{"origin", notify::origin_of(definition.url)}});
     done.answer.headers.set("Location", "/v1/webhooks/" + webhook.id.str());
     return done;
   });
@@ -187,7 +193,7 @@ Answer change(Call& call, std::string_view action, json::Value details, Edit edi
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     fleet::lock_webhooks(tx);
     auto webhook = fleet::get_webhook(tx, call.caller->scope(), id_of(call));
-    check_if_match(call, webhook);
+    check_if_match(call, "webhook", webhook.version, etag(webhook));
     edit(tx, webhook);
     return deed(call, 200, std::string(action), webhook, view_webhook(webhook), details);
   });
@@ -207,6 +213,7 @@ Answer patch(Call& call) {
                               const auto before = webhook.definition;
                               webhook.definition = merge_definition(before, body);
                               check_definition(call, webhook.definition);
+                              check_scope(tx, webhook);
                               fleet::update_webhook(tx, webhook, now);
                               if (webhook.definition.ordered != before.ordered) fleet::rearrange(tx, webhook, now);
                               if (webhook.definition.url == before.url) return;
@@ -254,7 +261,8 @@ Answer rotate_secret(Call& call) {
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     fleet::lock_webhooks(tx);
     auto webhook = fleet::get_webhook(tx, call.caller->scope(), id_of(call));
-    check_if_match(call, webhook);
+    check_if_match(call, "webhook", webhook.version, etag(webhook));
+    check_rotation(webhook, grace, now);
     fleet::rotate_webhook_secret(tx, webhook.id, sealed, now + grace);
     webhook.old_secret_until = now + grace;
     fleet::update_webhook(tx, webhook, now);
@@ -270,13 +278,13 @@ Answer remove(Call& call) {
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     fleet::lock_webhooks(tx);
     const auto webhook = fleet::get_webhook(tx, call.caller->scope(), id_of(call));
-    check_if_match(call, webhook);
+    check_if_match(call, "webhook", webhook.version, etag(webhook));
     fleet::remove_webhook(tx, webhook.id);
     return Deed{.answer = call.success(200, json::to_value(DeletedWebhook{webhook.id})),
                 .action = "webhook.delete",
                 .resource_type = "webhook",
                 .resource_id = webhook.id.str(),
-                .details = json::Object{{"url", webhook.definition.url}}};
+                .details = json::Object{{"origin", notify::origin_of(webhook.definition.url)}}};
   });
   call.hub.webhooks.wake();
   co_return std::move(committed.answer);
@@ -331,7 +339,8 @@ void add_webhook_routes(Router& router) {
               .body = optional_body_of<RotateSecret>(),
               .answer = one<WebhookView>(),
               .etag = true,
-              .if_match = true});
+              .if_match = true,
+              .errors = {409}});
   router.add(net::Method::post, base + "/:id/pause", Permission::member, pause,
              {.id = "pauseWebhook",
               .tag = tag,

@@ -369,6 +369,9 @@ void HubProcess::run() {
   impl_->tasks.spawn(impl_->webhooks.run());
   impl_->tasks.spawn(impl_->housekeeping.run());
   impl_->tasks.spawn(impl_->run_statistics.run());
+  // Else steps that end before the webhooks' first look would be told to nobody.
+  impl_->database->read_and_wait(
+      [this](store::Transaction& tx) { impl_->run_changes.want_steps(fleet::any_webhook_wants_steps(tx)); });
   impl_->join();
   impl_->io.run();
   impl_->log.info("stopped", {});

@@ -134,7 +134,8 @@ std::int64_t trim_changes(store::Transaction& tx, base::Instant before) {
       "DELETE FROM changes WHERE seq IN (SELECT seq FROM (SELECT seq, at FROM changes ORDER BY seq LIMIT $2) AS oldest "
       "WHERE at < $1 OR seq <= (SELECT MAX(seq) FROM changes) - $3) AND seq < (SELECT MAX(seq) FROM changes) "
       "AND seq <= (SELECT feed_cursor FROM run_rollup_state WHERE id = 1) "
-      "AND (seq <= (SELECT w.seq FROM webhook_feed w WHERE w.id = 1) OR NOT EXISTS "
+      "AND (seq <= (SELECT w.seq FROM webhook_feed w WHERE w.id = 1) OR seq <= (SELECT MAX(seq) FROM changes) - $3 "
+      "OR NOT EXISTS "
       "(SELECT 1 FROM webhook_endpoints e WHERE e.status IN ('active', 'paused')))",
       {before, kRemovedAtOnce, kChangesMax});
 }

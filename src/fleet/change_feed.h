@@ -78,8 +78,8 @@ class FeedReader {
 
 // The oldest change that is kept, 0 when there is none. Those before it are gone: a reader who needs them starts anew.
 std::int64_t first_change(store::Transaction& tx);
-// Removes the oldest that rollups and webhooks have passed: from before `before`, and those beyond kChangesMax. At most
-// kRemovedAtOnce; gives how many.
+// Removes the oldest that rollups and webhooks have passed: from before `before`, and those beyond kChangesMax, whether
+// webhooks have passed them or not. At most kRemovedAtOnce; gives how many.
 inline constexpr std::int64_t kChangesMax = 2'000'000;  // about a gigabyte
 std::int64_t trim_changes(store::Transaction& tx, base::Instant before);
 

@@ -269,11 +269,15 @@ std::int64_t release_claims(store::Transaction& tx, base::Instant expired_before
       {expired_before, now});
 }
 
-std::map<std::string, std::int64_t> claimed_by_endpoint(store::Transaction& tx) {
-  std::map<std::string, std::int64_t> counts;
+UnderWay deliveries_under_way(store::Transaction& tx) {
+  UnderWay counts;
   // Counted here: for a GROUP BY, SQLite would rather walk all deliveries in the order of their endpoints.
-  for (const auto& row : tx.query("SELECT endpoint_id FROM webhook_deliveries WHERE claimed_until IS NOT NULL"))
-    ++counts[row.text(0)];
+  for (const auto& row : tx.query("SELECT d.endpoint_id, (SELECT w.owner_id FROM webhook_endpoints w "
+                                  "WHERE w.id = d.endpoint_id) "
+                                  "FROM webhook_deliveries d WHERE d.claimed_until IS NOT NULL")) {
+    ++counts.to_endpoint[row.text(0)];
+    if (const auto owner = row.text_or_null(1)) ++counts.to_owner[*owner];
+  }
   return counts;
 }
 
@@ -303,12 +307,15 @@ void settle(store::Transaction& tx, const Delivery& delivery, const DeliveryAtte
 std::vector<DueEndpoint> due_endpoints(store::Transaction& tx) {
   std::vector<DueEndpoint> due;
   for (const auto& row :
-       tx.query("SELECT w.id, w.hold_until, w.failures, (SELECT MIN(d.due_at) FROM webhook_deliveries d "
+       tx.query("SELECT w.id, w.hold_until, w.failures, w.owner_id, (SELECT MIN(d.due_at) FROM webhook_deliveries d "
                 "WHERE d.endpoint_id = w.id AND d.due_at IS NOT NULL) "
                 "FROM webhook_endpoints w WHERE w.status = 'active' ORDER BY w.id")) {
-    const auto at = row.instant_or_null(3);
+    const auto at = row.instant_or_null(4);
     if (!at) continue;
-    due.push_back({WebhookId(row.text(0)), std::max(*at, row.instant_or_null(1).value_or(*at)), row.integer(2)});
+    due.push_back({.id = WebhookId(row.text(0)),
+                   .owner_id = base::UserId(row.text(3)),
+                   .due_at = std::max(*at, row.instant_or_null(1).value_or(*at)),
+                   .failures = row.integer(2)});
   }
   return due;
 }

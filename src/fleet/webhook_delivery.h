@@ -96,8 +96,11 @@ std::vector<Delivery> claim_deliveries(store::Transaction& tx, const WebhookId& 
                                        base::Instant now, base::Instant until);
 // Claims that have run out, because whoever made them is gone: due again.
 std::int64_t release_claims(store::Transaction& tx, base::Instant expired_before, base::Instant now);
-// How many are being sent, by endpoint.
-std::map<std::string, std::int64_t> claimed_by_endpoint(store::Transaction& tx);
+// How many are being sent, by all replicas.
+struct UnderWay {
+  std::map<std::string, std::int64_t> to_endpoint, to_owner;
+};
+UnderWay deliveries_under_way(store::Transaction& tx);
 // The delivery, if the claim of that turn still stands.
 std::optional<Delivery> find_claimed(store::Transaction& tx, const DeliveryId& id, std::int64_t turn);
 // Ends a claim: stores the delivery's new state and the attempt, and lets the next one of its line go.
@@ -107,6 +110,7 @@ void settle(store::Transaction& tx, const Delivery& delivery, const DeliveryAtte
 // active endpoint.
 struct DueEndpoint {
   WebhookId id;
+  base::UserId owner_id;
   base::Instant due_at;       // of its oldest, or when its hold ends if that is later
   std::int64_t failures = 0;  // in a row
 };

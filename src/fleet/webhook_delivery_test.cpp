@@ -120,10 +120,11 @@ TEST_P(Deliveries, ThoseBeingSentAreCountedByTheIndexOfClaims) {
         "AND endpoint_id = $2",
         {kNow, other_.str()});
   });
-  std::map<std::string, std::int64_t> counts;
-  const auto plan = plan_of([&](Transaction& tx) { counts = claimed_by_endpoint(tx); });
+  UnderWay counts;
+  const auto plan = plan_of([&](Transaction& tx) { counts = deliveries_under_way(tx); });
   EXPECT_THAT(plan, HasSubstr("webhook_deliveries_claimed"));
-  EXPECT_EQ(counts, (std::map<std::string, std::int64_t>{{mine_.str(), 3}, {other_.str(), 4}}));
+  EXPECT_EQ(counts.to_owner, (std::map<std::string, std::int64_t>{{owner_.str(), 7}}));
+  EXPECT_EQ(counts.to_endpoint, (std::map<std::string, std::int64_t>{{mine_.str(), 3}, {other_.str(), 4}}));
 }
 
 TEST_P(Deliveries, AStatusThatHardlyAnyHasIsFoundByItsIndex) {

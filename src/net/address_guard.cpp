@@ -16,23 +16,26 @@ struct RangeV4 {
   const char* network;
   Zone zone;
 };
-// IANA's registry of special-purpose addresses (RFC 6890 and its updates): what is not globally reachable.
+// IANA's registry of special-purpose addresses (RFC 6890 and its updates): what is not globally reachable; and services
+// of clouds that tell their machines secrets. The first that fits decides.
 constexpr RangeV4 kSpecialV4[] = {
-    {"0.0.0.0/8", Zone::never},        // this network
-    {"10.0.0.0/8", Zone::inside},      //
-    {"100.64.0.0/10", Zone::inside},   // carrier-grade NAT
-    {"127.0.0.0/8", Zone::inside},     //
-    {"169.254.0.0/16", Zone::never},   // link-local: cloud metadata
-    {"172.16.0.0/12", Zone::inside},   //
-    {"192.0.0.0/24", Zone::never},     // protocol assignments: metadata of some clouds
-    {"192.0.2.0/24", Zone::never},     // documentation
-    {"192.88.99.0/24", Zone::never},   // 6to4 relays
-    {"192.168.0.0/16", Zone::inside},  //
-    {"198.18.0.0/15", Zone::never},    // benchmarks
-    {"198.51.100.0/24", Zone::never},  // documentation
-    {"203.0.113.0/24", Zone::never},   // documentation
-    {"224.0.0.0/4", Zone::never},      // multicast
-    {"240.0.0.0/4", Zone::never},      // reserved, and broadcast
+    {"0.0.0.0/8", Zone::never},           // this network
+    {"10.0.0.0/8", Zone::inside},         //
+    {"100.100.100.200/32", Zone::never},  // a cloud's metadata, in the middle of the next
+    {"100.64.0.0/10", Zone::inside},      // carrier-grade NAT
+    {"127.0.0.0/8", Zone::inside},        //
+    {"168.63.129.16/32", Zone::never},    // another cloud's metadata, at a public address
+    {"169.254.0.0/16", Zone::never},      // link-local: cloud metadata
+    {"172.16.0.0/12", Zone::inside},      //
+    {"192.0.0.0/24", Zone::never},        // protocol assignments: metadata of some clouds
+    {"192.0.2.0/24", Zone::never},        // documentation
+    {"192.88.99.0/24", Zone::never},      // 6to4 relays
+    {"192.168.0.0/16", Zone::inside},     //
+    {"198.18.0.0/15", Zone::never},       // benchmarks
+    {"198.51.100.0/24", Zone::never},     // documentation
+    {"203.0.113.0/24", Zone::never},      // documentation
+    {"224.0.0.0/4", Zone::never},         // multicast
+    {"240.0.0.0/4", Zone::never},         // reserved, and broadcast
 };
 
 struct RangeV6 {

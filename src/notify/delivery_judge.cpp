@@ -66,14 +66,15 @@ Judgement judge(fleet::Delivery delivery, fleet::WebhookHealth health, const Rep
   if (const auto hold = hold_after(health.failures, reply); hold.count() > 0)
     health.hold_until = std::max(now + hold, health.hold_until.value_or(now));
 
+  const bool has_tried = health.failures >= kFailuresBeforeDisabled;
   const bool gone = reply.status == kGone;
   if (!gone) delivery.due_at = next_try(delivery, reply, now, chance);
   std::string reason;
   if (gone) {
     reason = "it answered 410 Gone";
-  } else if (now - *health.failing_since >= kGiveUpAfter) {
+  } else if (has_tried && now - *health.failing_since >= kGiveUpAfter) {
     reason = "nothing was delivered for a day";
-  } else if (!delivery.due_at && *health.failing_since <= *delivery.first_tried_at) {
+  } else if (has_tried && !delivery.due_at && *health.failing_since <= *delivery.first_tried_at) {
     reason = "every attempt of a delivery failed, and nothing else was delivered meanwhile";
   }
   if (!reason.empty()) delivery.due_at.reset();

@@ -19,6 +19,8 @@ inline constexpr std::array<base::Duration, 7> kRetryPauses{
 inline constexpr double kJitter = 0.15;
 // No attempt is made later than this after the first; an endpoint that has only failed for so long is disabled.
 inline constexpr base::Duration kGiveUpAfter = std::chrono::hours(24);
+// And only after so many attempts that failed: a hub that was down meanwhile has not tried.
+inline constexpr std::int64_t kFailuresBeforeDisabled = 5;
 // The longest that a Retry-After is obeyed: more would be a way to make us keep things.
 inline constexpr base::Duration kRetryAfterMax = std::chrono::hours(1);
 // After so many failures in a row, the endpoint as a whole is tried ever more seldom, one message at a time.

@@ -149,15 +149,38 @@ TEST(AnswerExcerpt, IsStorableTextWhateverTheReceiverSaid) {
 
 // ---- where it may go
 
+TEST(WebhookTarget, OthersAreShownItsOriginOnly) {
+  EXPECT_EQ(origin_of("https://Hooks.example.com/services/T0/secret?key=1"), "https://hooks.example.com");
+  EXPECT_EQ(origin_of("http://[2606:4700::1111]:8080/x"), "http://[2606:4700::1111]:8080");
+  EXPECT_EQ(without_query("https://example.com/hook?key=1"), "https://example.com/hook");
+}
+
 TEST(WebhookTarget, WhatCannotBeReachedIsRefusedBeforehand) {
   const net::AddressGuard guard;
   EXPECT_NO_THROW(validate_target("url", "https://example.com/hook?x=1", guard));
   EXPECT_NO_THROW(validate_target("url", "http://8.8.8.8:8080/", guard));
-  for (const std::string url :
-       {"", "hook", "ftp://example.com/", "file:///etc/passwd", "https://user@example.com/", "https://u:p@example.com/",
-        "https://example.com/#x", "http://127.0.0.1/", "http://localhost/", "http://a.localhost./", "http://[::1]/",
-        "http://2130706433/", "http://0x7f.1/", "http://169.254.169.254/latest/meta-data", "http://[::ffff:10.0.0.1]/",
-        "gopher://example.com", "http://10.0.0.1/", "http://[fe80::1%25eth0]/", "javascript:alert(1)"}) {
+  for (const std::string url : {"",
+                                "hook",
+                                "ftp://example.com/",
+                                "file:///etc/passwd",
+                                "https://user@example.com/",
+                                "https://u:p@example.com/",
+                                "https://example.com/#x",
+                                "http://127.0.0.1/",
+                                "http://localhost/",
+                                "http://a.localhost./",
+                                "http://[::1]/",
+                                "http://2130706433/",
+                                "http://0x7f.1/",
+                                "http://169.254.169.254/latest/meta-data",
+                                "http://[::ffff:10.0.0.1]/",
+                                "http://169.254.169.254./",
+                                "http://0x7f.1./",
+                                "http://localhost./",
+                                "gopher://example.com",
+                                "http://10.0.0.1/",
+                                "http://[fe80::1%25eth0]/",
+                                "javascript:alert(1)"}) {
     try {
       validate_target("url", url, guard);
       ADD_FAILURE() << url;
@@ -215,6 +238,20 @@ TEST(DeliveryJudge, AnEndpointThatTakesOtherMessagesIsNotDisabled) {
   const auto judged = judge(delivery, health, {.status = 500}, kNow, 0);
   EXPECT_EQ(judged.delivery.status, DeliveryStatus::failed);
   EXPECT_EQ(judged.disable_reason, "");
+}
+
+// One failure, a hub that is down for a day, another failure: that is no receiver that has failed for a day
+TEST(DeliveryJudge, AHubThatWasDownHasNotTried) {
+  auto delivery = pending();
+  WebhookHealth health;
+  auto now = kNow;
+  for (std::int64_t attempt = 1; attempt < kFailuresBeforeDisabled; ++attempt, now += 25h) {
+    const auto judged = judge(delivery, health, {.status = 500}, now, 0);
+    EXPECT_EQ(judged.disable_reason, "") << attempt;
+    if (judged.delivery.due_at) delivery = judged.delivery;
+    health = judged.health;
+  }
+  EXPECT_NE(judge(delivery, health, {.status = 500}, now, 0).disable_reason, "");
 }
 
 TEST(DeliveryJudge, AnEndpointThatFailedForADayIsDisabledWhateverTheDeliverysAge) {

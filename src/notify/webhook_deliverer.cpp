@@ -8,6 +8,7 @@
 #include "notify/delivery_judge.h"
 #include "notify/webhook_fan_out.h"
 #include "notify/webhook_message.h"
+#include "notify/webhook_target.h"
 
 namespace slipway::notify {
 
@@ -23,26 +24,50 @@ constexpr base::Duration kInspectEvery = std::chrono::seconds(10);
 
 Scope everyones() { return Scope::everything("the hub delivers for everybody"); }
 
-struct Sendable {
-  base::WebhookId id;
-  base::Instant due_at;
-  std::int64_t places = 0;  // how many more may be under way to it
+// How many more may be under way.
+class Places {
+ public:
+  explicit Places(fleet::UnderWay taken) : taken_(std::move(taken)) {}
+  std::int64_t left(const fleet::DueEndpoint& endpoint) const {
+    const auto at_once = endpoint.failures >= kFailuresInARow ? 1 : kSendingToOneMax;
+    return std::min(at_once - count(taken_.to_endpoint, endpoint.id.str()),
+                    kSendingToOwnerMax - count(taken_.to_owner, endpoint.owner_id.str()));
+  }
+  void take(const fleet::DueEndpoint& endpoint, std::int64_t places) {
+    taken_.to_endpoint[endpoint.id.str()] += places;
+    taken_.to_owner[endpoint.owner_id.str()] += places;
+  }
+
+ private:
+  static std::int64_t count(const std::map<std::string, std::int64_t>& counts, const std::string& key) {
+    const auto found = counts.find(key);
+    return found == counts.end() ? 0 : found->second;
+  }
+  fleet::UnderWay taken_;
 };
 
 // Endpoints with something due and a free place, the longest due first.
-std::vector<Sendable> find_sendable(store::Transaction& tx, const std::vector<fleet::DueEndpoint>& due,
-                                    base::Instant now) {
-  std::vector<Sendable> sendable;
-  const auto claimed = fleet::claimed_by_endpoint(tx);
-  for (const auto& endpoint : due) {
-    if (endpoint.due_at > now) continue;
-    const auto found = claimed.find(endpoint.id.str());
-    const auto at_once = endpoint.failures >= kFailuresInARow ? 1 : kSendingToOneMax;
-    const auto places = at_once - (found == claimed.end() ? 0 : found->second);
-    if (places > 0) sendable.push_back({endpoint.id, endpoint.due_at, places});
-  }
-  std::ranges::sort(sendable, {}, &Sendable::due_at);
-  return sendable;
+std::vector<fleet::DueEndpoint> find_sendable(std::vector<fleet::DueEndpoint> due, const Places& places,
+                                              base::Instant now) {
+  std::erase_if(due, [&](const auto& endpoint) { return endpoint.due_at > now || places.left(endpoint) <= 0; });
+  std::ranges::sort(due, {}, &fleet::DueEndpoint::due_at);
+  return due;
+}
+
+// What follows from the answer of a receiver that the endpoint no longer names: its success counts, its failure says
+// nothing about the one that is named now, which is asked at once.
+Judgement judge_former(const Delivery& delivery, const fleet::WebhookHealth& health, const Reply& reply,
+                       base::Instant now) {
+  auto judgement = judge(delivery, health, reply, now, 0);
+  judgement.health = health;
+  if (judgement.delivery.status == fleet::DeliveryStatus::delivered) return judgement;
+  const auto attempts = judgement.delivery.attempts;
+  judgement.delivery = delivery;
+  judgement.delivery.attempts = attempts;
+  judgement.delivery.claimed_until.reset();
+  judgement.delivery.due_at = now;
+  judgement.disable_reason.clear();
+  return judgement;
 }
 
 }  // namespace
@@ -148,7 +173,7 @@ net::Awaitable<base::Duration> WebhookDeliverer::take_turn() {
       outlook.has_changes = std::min(newest, settled) > position;
       outlook.has_unsettled = newest > std::max(settled, position);
       const auto due = fleet::due_endpoints(tx);
-      outlook.has_sendable = !find_sendable(tx, due, now).empty();
+      outlook.has_sendable = !find_sendable(due, Places(fleet::deliveries_under_way(tx)), now).empty();
       for (const auto& endpoint : due)
         if (endpoint.due_at > now)
           outlook.next_due = std::min(outlook.next_due.value_or(endpoint.due_at), endpoint.due_at);
@@ -156,12 +181,13 @@ net::Awaitable<base::Duration> WebhookDeliverer::take_turn() {
     outlook.has_expired = fleet::has_expired_claims(tx, now);
   });
   listening_ = outlook.listening;
-  if (std::exchange(steps_wanted_, outlook.steps_wanted) != outlook.steps_wanted)
+  if (std::exchange(steps_wanted_, std::optional(outlook.steps_wanted)) != outlook.steps_wanted)
     options_.on_steps_wanted(outlook.steps_wanted);
   const bool can_send = outlook.has_sendable && sending_ < kSendingMax;
   if (outlook.has_changes || outlook.has_expired || can_send)
     if (co_await decide(now, settled)) co_return base::Duration(0);
-  if (outlook.has_unsettled) co_return kBetweenTurns;
+  if (has_old_) co_await forget_old(now);
+  if (outlook.has_unsettled || has_old_) co_return kBetweenTurns;
   co_return outlook.next_due ? std::clamp(*outlook.next_due - now, base::Duration(1), kOwnLook) : kOwnLook;
 }
 
@@ -175,14 +201,15 @@ net::Awaitable<bool> WebhookDeliverer::decide(base::Instant now, std::int64_t se
     fleet::lock_webhooks(tx);
     fleet::release_claims(tx, now, now);
     has_more = fan_out(tx, ids_, settled, now) >= kFanOutMax;
-    for (const auto& endpoint : find_sendable(tx, fleet::due_endpoints(tx), now)) {
-      const auto left = room - std::int64_t(orders.size());
-      if (left <= 0) break;
+    Places places(fleet::deliveries_under_way(tx));
+    for (const auto& endpoint : find_sendable(fleet::due_endpoints(tx), places, now)) {
+      const auto left = std::min(room - std::int64_t(orders.size()), places.left(endpoint));
+      if (left <= 0) continue;
       const auto webhook = fleet::get_webhook(tx, everyones(), endpoint.id);
       const auto secrets = fleet::webhook_secrets(tx, webhook.id);
-      for (auto& delivery :
-           fleet::claim_deliveries(tx, webhook.id, std::min(endpoint.places, left), now, now + kClaimFor))
-        orders.push_back({std::move(delivery), webhook.definition.url, secrets});
+      auto claimed = fleet::claim_deliveries(tx, webhook.id, left, now, now + kClaimFor);
+      places.take(endpoint, std::int64_t(claimed.size()));
+      for (auto& delivery : claimed) orders.push_back({std::move(delivery), webhook.definition.url, secrets});
     }
   });
   for (auto& order : orders) send(std::move(order));
@@ -217,6 +244,7 @@ void WebhookDeliverer::send(Order order) {
   const auto answered = [this, shared, at, began](net::ClientOutcome result) {
     const auto now = clock_.now();
     Outcome outcome{.reply = {}, .attempt = {.at = at, .duration = clock_.monotonic() - began}};
+    outcome.attempt.url = without_query(shared->url);
     if (result) {
       outcome.reply.status = result->status;
       outcome.attempt.status = result->status;
@@ -257,10 +285,12 @@ void WebhookDeliverer::record(const Order& order, Outcome outcome) {
         if (!delivery) return;  // the claim ran out, or the endpoint was disabled meanwhile
         auto webhook = fleet::find_webhook(tx, everyones(), delivery->endpoint_id);
         if (!webhook) return;
-        auto judgement = judge(*delivery, webhook->health, result->reply, now, chance);
+        const bool is_former = shared->url != webhook->definition.url;
+        auto judgement = is_former ? judge_former(*delivery, webhook->health, result->reply, now)
+                                   : judge(*delivery, webhook->health, result->reply, now, chance);
         result->attempt.number = judgement.delivery.attempts;
         fleet::settle(tx, judgement.delivery, result->attempt, now);
-        fleet::set_webhook_health(tx, webhook->id, judgement.health);
+        if (!is_former) fleet::set_webhook_health(tx, webhook->id, judgement.health);
         if (judgement.disable_reason.empty() || webhook->status == fleet::WebhookStatus::disabled) return;
         disable(tx, *webhook, judgement.disable_reason, now);
         *disabled = judgement.disable_reason;
@@ -297,11 +327,10 @@ net::Awaitable<void> WebhookDeliverer::inspect() {
   inspected_at_ = now;
   std::map<std::string, std::int64_t> pending;
   std::int64_t disabled = 0;
-  bool has_old = false;
   co_await access(false, [&, now](store::Transaction& tx) {
     pending = fleet::pending_by_endpoint(tx);
     disabled = fleet::count_webhooks(tx, everyones(), {.status = fleet::WebhookStatus::disabled, .after = {}});
-    has_old = fleet::has_forgettable_deliveries(tx, now - kDeliveriesKept);
+    has_old_ = fleet::has_forgettable_deliveries(tx, now - kDeliveriesKept);
   });
   std::int64_t total = 0;
   for (const auto& [endpoint, count] : pending) {
@@ -318,14 +347,16 @@ net::Awaitable<void> WebhookDeliverer::inspect() {
   }
   pending_.set(double(total));
   disabled_.set(double(disabled));
-  while (has_old && !stopped_) {
-    std::int64_t removed = 0;
-    co_await access(true, [&removed, now](store::Transaction& tx) {
-      fleet::lock_webhooks(tx);
-      removed = fleet::forget_deliveries(tx, now - kDeliveriesKept);
-    });
-    has_old = removed > 0;
-  }
+}
+
+// One page only: what is to be sent meanwhile does not wait for the end of a long purge.
+net::Awaitable<void> WebhookDeliverer::forget_old(base::Instant now) {
+  std::int64_t removed = 0;
+  co_await access(true, [&removed, now](store::Transaction& tx) {
+    fleet::lock_webhooks(tx);
+    removed = fleet::forget_deliveries(tx, now - kDeliveriesKept);
+  });
+  has_old_ = removed > 0;
 }
 
 net::Awaitable<void> WebhookDeliverer::access(bool is_write, store::Work work) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/id.h"
@@ -30,6 +31,8 @@ inline constexpr std::size_t kAnswerReadMax = 64 << 10;                      // 
 inline constexpr std::size_t kAnswerKeptMax = 4 << 10;                       // of it, and likewise of its headers
 inline constexpr std::int64_t kSendingMax = 128;                             // at a time, by one replica
 inline constexpr std::int64_t kSendingToOneMax = 16;  // to one endpoint, by all: a slow one must not take all places
+// To all endpoints of one owner, by all: slow ones must not take all places from others.
+inline constexpr std::int64_t kSendingToOwnerMax = 32;
 // An endpoint for which more than this waits is disabled: its messages would fill the disk.
 inline constexpr std::int64_t kBacklogMax = 100'000;
 inline constexpr base::Duration kDeliveriesKept = std::chrono::hours(30 * 24);  // after their end
@@ -71,6 +74,7 @@ class WebhookDeliverer {
 
   net::Awaitable<base::Duration> take_turn();
   net::Awaitable<void> inspect();
+  net::Awaitable<void> forget_old(base::Instant now);
   net::Awaitable<bool> decide(base::Instant now, std::int64_t settled);
   void send(Order order);
   void record(const Order& order, Outcome outcome);
@@ -93,7 +97,8 @@ class WebhookDeliverer {
   observe::Histogram latency_;
   bool news_expected_ = true;
   bool listening_ = true;
-  bool steps_wanted_ = false;
+  std::optional<bool> steps_wanted_;  // as last told
+  bool has_old_ = false;              // deliveries to be forgotten, a page in each turn
   bool stopped_ = false;
   std::int64_t sending_ = 0;
   std::optional<base::Instant> inspected_at_;

@@ -246,7 +246,7 @@ TEST_P(Webhooks, WhatWasBeforeTheEndpointIsNotTold) {
 
 // WF-45: the whole schedule, with the same id in every attempt; then the endpoint is disabled and that is told
 TEST_P(Webhooks, ADayOfFailuresDisablesTheEndpointAndTellsTheOthers) {
-  const auto dead = add({.url = "https://dead.example/", .event_types = {"workspace.*"}});
+  const auto dead = add({.url = "https://dead.example/secret", .event_types = {"workspace.*"}});
   const auto other = add({.url = "https://alive.example/", .event_types = {"webhook.disabled"}});
   receiver_.answer = [](const auto& got) { return status(got.url.contains("dead") ? 500 : 204); };
   Replica replica(*database_, sealer_, clock_, receiver_);
@@ -264,6 +264,9 @@ TEST_P(Webhooks, ADayOfFailuresDisablesTheEndpointAndTellsTheOthers) {
   EXPECT_NE(stored(dead).status_reason, "");
   EXPECT_EQ(count(dead, DeliveryStatus::failed), 1u);
   await([&] { return count(other, DeliveryStatus::delivered) == 1; });
+  const auto told = json::parse_value(receiver_.got().back().body).at("data").as_object();
+  EXPECT_EQ(told.at("origin"), "https://dead.example");
+  EXPECT_FALSE(told.contains("url"));
   std::set<std::string> ids;
   for (const auto& got : receiver_.got())
     if (got.url.contains("dead")) ids.insert(got.id);
@@ -405,6 +408,51 @@ TEST_P(Webhooks, OneEndpointDoesNotTakeAllPlaces) {
   });
 }
 
+TEST_P(Webhooks, TheEndpointsOfOneOwnerDoNotTakeAllPlaces) {
+  for (int i = 0; i < 10; ++i) add({.url = "https://slow" + std::to_string(i) + ".example/"});
+  receiver_.holds = true;
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1", kAlice, 20);
+  replica.wake();
+  await([&] { return receiver_.got().size() == std::size_t(kSendingToOwnerMax); });
+  const auto bobs = add({.url = "https://quick.example/"}, kBob);
+  tell("w2", kBob);
+  replica.wake();
+  await(
+      [&] { return std::ranges::any_of(receiver_.got(), [](const auto& got) { return got.url.contains("quick"); }); });
+  EXPECT_EQ(receiver_.got().size(), std::size_t(kSendingToOwnerMax) + 1);
+  await([&] {
+    receiver_.let_go();
+    return receiver_.got().size() == 201 && count(bobs, DeliveryStatus::delivered) == 1;
+  });
+}
+
+TEST_P(Webhooks, TheAnswerOfAFormerReceiverSaysNothingAboutTheNewOne) {
+  auto hook = add({.url = "https://former.example/hook?key=1"});
+  receiver_.answer = [](const auto& got) { return status(got.url.contains("former") ? 410 : 204); };
+  receiver_.holds = true;
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  tell("w1", kAlice, 2);
+  replica.wake();
+  await([&] { return receiver_.got().size() == 2; });
+  hook.definition.url = "https://new.example/hook";
+  write([&](Transaction& tx) { fleet::update_webhook(tx, hook, clock_.now()); });
+  await([&] {
+    receiver_.let_go();
+    return count(hook, DeliveryStatus::delivered) == 2;
+  });
+  EXPECT_EQ(stored(hook).status, WebhookStatus::active);
+  EXPECT_EQ(stored(hook).health.failures, 0);
+  EXPECT_FALSE(stored(hook).health.last_failure_at);
+  const auto delivery = deliveries(hook).at(0);
+  EXPECT_EQ(delivery.tries, 1);
+  const auto attempts = read([&](Transaction& tx) { return fleet::delivery_attempts(tx, delivery.id); });
+  ASSERT_EQ(attempts.size(), 2u);
+  EXPECT_EQ(attempts[0].url, "https://former.example/hook");
+  EXPECT_EQ(attempts[0].status, 410);
+  EXPECT_EQ(attempts[1].url, "https://new.example/hook");
+}
+
 // 10,000 changes and two hubs: every one once, in order of its resource
 TEST_P(Webhooks, ManyChangesAreEachToldOnceByTwoReplicas) {
   constexpr int kChanges = 10'000;
@@ -507,6 +555,16 @@ TEST_P(Webhooks, WhatIsStillToBeToldIsNotForgotten) {
   write([&](Transaction& tx) { fan_out(tx, ids_, fleet::last_change(tx), clock_.now()); });
   EXPECT_EQ(trim(), 9);  // the last one is always kept
   EXPECT_EQ(count(hook, DeliveryStatus::pending), 10u);
+  tell("w2", kAlice, 10);
+  const auto skip = std::to_string(fleet::kChangesMax + 100);  // as if a great many had come after them
+  if (GetParam() == Dialect::postgres)
+    write([&](Transaction& tx) { tx.execute("ALTER TABLE changes ALTER COLUMN seq RESTART WITH " + skip); });
+  tell("w3");
+  if (GetParam() == Dialect::sqlite)
+    write([&](Transaction& tx) {
+      tx.execute("UPDATE changes SET seq = " + skip + " WHERE seq = (SELECT MAX(seq) FROM changes)");
+    });
+  EXPECT_EQ(trim(), 11) << "what is kept has a bound, whoever may still want it";
 }
 
 TEST_P(Webhooks, ItIsKnownWhetherSomebodyWantsSteps) {
@@ -514,6 +572,7 @@ TEST_P(Webhooks, ItIsKnownWhetherSomebodyWantsSteps) {
   DelivererOptions options;
   options.on_steps_wanted = [&](bool yes) { wanted = yes ? 1 : 0; };
   Replica replica(*database_, sealer_, clock_, receiver_, options);
+  await([&] { return wanted == 0; });
   const auto hook = add({.event_types = {"run.*", "step.failed"}});
   replica.wake();
   await([&] { return wanted == 1; });

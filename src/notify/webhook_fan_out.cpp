@@ -2,6 +2,7 @@
 
 #include "fleet/change_feed.h"
 #include "notify/webhook_message.h"
+#include "notify/webhook_target.h"
 
 namespace slipway::notify {
 namespace {
@@ -57,6 +58,7 @@ fleet::Delivery add_ping(store::Transaction& tx, const fleet::Webhook& webhook, 
   return *fleet::find_delivery(tx, webhook.id, id);
 }
 
+// Others hear of it too, and a URL is often a secret: so they are told its origin only.
 void disable(store::Transaction& tx, fleet::Webhook& webhook, const std::string& reason, base::Instant now) {
   webhook.status = fleet::WebhookStatus::disabled;
   webhook.status_reason = reason;
@@ -64,7 +66,7 @@ void disable(store::Transaction& tx, fleet::Webhook& webhook, const std::string&
   fleet::fail_pending(tx, webhook.id, "the endpoint was disabled: " + reason, now);
   fleet::record_change(tx, webhook.owner_id, "webhook.disabled", webhook.id.str(), now,
                        json::Object{{"id", webhook.id.str()},
-                                    {"url", webhook.definition.url},
+                                    {"origin", origin_of(webhook.definition.url)},
                                     {"description", webhook.definition.description},
                                     {"reason", reason}});
 }

@@ -117,6 +117,7 @@ class Webhooks(unittest.TestCase):
             self.assertEqual(found["delivery"]["status"], "pending", status)
             self.assertEqual(found["attempts"][0]["error"]["code"], f"HTTP_{status}")
             self.assertEqual(found["attempts"][0]["response"]["status"], status)
+            self.assertEqual(found["attempts"][0]["url"], self.receiver.url())
         self.assertEqual(self.receiver.got(path="/elsewhere"), [])
 
     def test_a_huge_answer_is_read_only_in_part(self):
@@ -196,6 +197,8 @@ class Webhooks(unittest.TestCase):
         wait_until(lambda: self.hub.get(path).data["status"] == "disabled", "it is disabled")
         told = wait_until(lambda: self.receiver.got(path="/others"), "the other endpoint is told")[0]
         self.assertEqual(told.json["data"]["id"], webhook["id"])
+        self.assertEqual(told.json["data"]["origin"], self.receiver.url("").rstrip("/"))
+        self.assertNotIn("url", told.json["data"])
         self.assertTrue(told.is_signed_with(others["secret"]))
         self.hub.post(path + "/ping").expect_error(409, "INVALID_STATE_TRANSITION")
         self.receiver.answer = lambda *_: 204
@@ -222,6 +225,7 @@ class Webhooks(unittest.TestCase):
         ping(self.hub, webhook)
         message = wait_until(self.receiver.got, "a message")[0]
         self.assertTrue(message.is_signed_with(webhook["secret"]) and message.is_signed_with(fresh["secret"]))
+        self.hub.post(f"/v1/webhooks/{webhook['id']}/rotate-secret").expect_error(409, "CONFLICT")
         last = self.hub.post(f"/v1/webhooks/{webhook['id']}/rotate-secret", {"graceMs": 0}).expect(200)
         ping(self.hub, webhook)
         message = wait_until(lambda: self.receiver.got()[1:], "another message")[0]
@@ -315,8 +319,10 @@ class Webhooks(unittest.TestCase):
         webhook = self.add()
         path = f"/v1/webhooks/{webhook['id']}"
         tag = self.hub.get(path).headers["ETag"]
-        self.assertEqual(self.hub.get(path, headers={"If-None-Match": tag}).status, 304)
-        changed = self.hub.patch(path, {"description": "d", "runType": "workspace.create"}, headers={"If-Match": tag})
+        unchanged = self.hub.get(path, headers={"If-None-Match": tag})
+        self.assertEqual((unchanged.status, unchanged.headers["ETag"]), (304, tag))
+        self.assertTrue(unchanged.headers["X-Request-Id"])
+        changed = self.hub.patch(path, {"description": "d", "runType": "workspace.create"}, headers={"If-Match": f'"0-a", {tag}'})
         self.assertEqual(changed.expect(200)["runType"], "workspace.create")
         self.hub.patch(path, {"description": "e"}, headers={"If-Match": tag}).expect_error(412, "PRECONDITION_FAILED")
         self.assertNotIn("runType", self.hub.patch(path, {"runType": None}).expect(200))
@@ -329,6 +335,8 @@ class Webhooks(unittest.TestCase):
             ({"url": "ftp://example.com", "eventTypes": ["*"]}, "url"),
             ({"url": "https://u:p@example.com/", "eventTypes": ["*"]}, "url"),
             ({"url": "http://169.254.169.254/", "eventTypes": ["*"]}, "url"),
+            ({"url": "http://169.254.169.254./", "eventTypes": ["*"]}, "url"),
+            ({"url": "http://168.63.129.16/", "eventTypes": ["*"]}, "url"),
             ({"url": "https://example.com/" + "x" * 2000, "eventTypes": ["*"]}, "url"),
             ({"url": url, "eventTypes": []}, "eventTypes"),
             ({"url": url, "eventTypes": ["run.exploded"]}, "eventTypes/0"),
@@ -348,6 +356,8 @@ class Webhooks(unittest.TestCase):
         for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/ping"), ("POST", "/rotate-secret"), ("GET", "/deliveries")):
             self.hub.request(method, f"/v1/webhooks/{theirs['id']}{path}", key=member).expect_error(404, "NOT_FOUND")
         self.hub.post("/v1/webhooks", {**body, "scope": "all"}, key=member).expect_error(403, "FORBIDDEN")
+        error = self.hub.patch(f"/v1/webhooks/{own['id']}", {"scope": "all"}).expect_error(403, "FORBIDDEN")
+        self.assertIn("webhook", error["message"])  # the admin may, the owner may not
         self.hub.get("/v1/webhooks?owner=all", key=member).expect_error(403, "FORBIDDEN")
         self.hub.create_workspace("not-the-members")
         wait_until(lambda: self.receiver.got(path="/hook", event="run.completed"), "the owner is told")
