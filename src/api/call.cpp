@@ -1,19 +1,7 @@
 #include "api/call.h"
 
-#include <charconv>
-
 namespace slipway::api {
 namespace {
-
-std::int64_t read_number(const Call& call, std::string_view name, std::int64_t usual, std::int64_t most) {
-  const auto text = call.request.query_value(name);
-  if (!text) return usual;
-  std::int64_t value = 0;
-  const auto [end, failure] = std::from_chars(text->data(), text->data() + text->size(), value);
-  if (failure != std::errc() || end != text->data() + text->size() || value < 1 || value > most)
-    throw base::validation_error(name, "must be a whole number from 1 to " + std::to_string(most));
-  return value;
-}
 
 template <class Start>
 net::Awaitable<void> await_store(Hub& hub, Start start) {
@@ -45,24 +33,6 @@ json::Value body_value(const Call& call) {
   auto value = json::parse_value(call.request.body.empty() ? "{}" : call.request.body);
   refuse_zero_bytes(value, json::kRoot);
   return value;
-}
-
-Paging read_paging(const Call& call) {
-  constexpr std::int64_t kPagesMax = 1'000'000;
-  Paging paging{.limit = read_number(call, "limit", 50, kPageMax), .page = read_number(call, "page", 1, kPagesMax)};
-  paging.cursor = call.request.query_value("cursor").value_or("");
-  if (!paging.cursor.empty() && call.request.query_value("page"))
-    throw base::validation_error("cursor", "cannot be combined with page");
-  return paging;
-}
-
-void expect_query(const Call& call, std::initializer_list<std::string_view> known) {
-  for (const auto& [name, value] : call.request.query) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
-    json::Array allowed;
-    for (const auto& each : known) allowed.emplace_back(each);
-    throw base::validation_error(name, "is not a known query parameter", std::move(allowed));
-  }
 }
 
 net::Awaitable<void> write(Hub& hub, store::Work work) {

@@ -100,7 +100,7 @@ T parse_body(const Call& call) {
 struct NoBody {};
 SLIPWAY_JSON_CAMEL(NoBody)
 
-// `limit`, `page`, `cursor`. Throws VALIDATION_ERROR naming the parameter.
+// Which page of a list is asked for: paging_of (query.h).
 struct Paging {
   std::int64_t limit = 50;
   std::int64_t page = 1;
@@ -108,9 +108,6 @@ struct Paging {
   std::int64_t offset() const { return cursor.empty() ? (page - 1) * limit : 0; }
 };
 inline constexpr std::int64_t kPageMax = 200;
-Paging read_paging(const Call& call);
-// Refuses query parameters that the route does not know.
-void expect_query(const Call& call, std::initializer_list<std::string_view> known);
 
 // ---- the store, from coroutines
 
