@@ -542,6 +542,27 @@ TEST_P(Webhooks, ARemovedEndpointIsGoneAtOnceAndItsDeliveriesSoon) {
   EXPECT_TRUE(receiver_.got().empty());
 }
 
+TEST_P(Webhooks, WhatIsToBeSentDoesNotWaitForALongPurge) {
+  const auto gone = add();
+  tell("w1", kAlice, 2'500);
+  write([&](Transaction& tx) {
+    fleet::lock_webhooks(tx);
+    while (fan_out(tx, ids_, fleet::last_change(tx), clock_.now()) > 0) {
+    }
+    fleet::remove_webhook(tx, gone.id);
+  });
+  add({.url = "https://other.example/"});
+  tell("w2");
+  std::atomic<std::size_t> left_when_sent = 0;
+  receiver_.answer = [&](const auto&) {
+    left_when_sent = deliveries(gone).size();
+    return status(204);
+  };
+  Replica replica(*database_, sealer_, clock_, receiver_);
+  await([&] { return deliveries(gone).empty(); });
+  EXPECT_GT(left_when_sent, 0u);
+}
+
 TEST_P(Webhooks, WhatIsStillToBeToldIsNotForgotten) {
   const auto trim = [&] {
     std::int64_t removed = 0;
