@@ -292,9 +292,11 @@ class Hub:
                 self.start()
         if not self.is_running():
             return
-        for workspace in self.workspaces():
+        for workspace in self.get("/v1/workspaces?owner=all&limit=200").expect(200):
             with contextlib.suppress(AssertionError):
                 if workspace.get("run_id"):
                     self.await_run(workspace["run_id"])
+                if not (self.data / "sandboxes" / workspace["instance_name"]).exists():
+                    continue  # of another hub on the same database: only that one can take its machine away
                 accepted = self.delete("/v1/workspaces/" + workspace["id"]).expect(202)
                 self.await_run(accepted["run"]["id"])
