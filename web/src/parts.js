@@ -233,6 +233,12 @@ export function table(label, columns, rows, keyOf) {
   );
 }
 
+/** The last column of a table: what can be done with a row. */
+export function actionsColumn(buttons) {
+  const cell = (row) => h("div", { class: "row-actions" }, buttons(row));
+  return { name: "Actions", look: "cell-actions", hidden: true, cell };
+}
+
 // Up and down go from row to row.
 function moveWithArrows(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];

@@ -2,8 +2,8 @@
 
 import { h } from "../dom.js";
 import { duration } from "../format.js";
-import { Loader } from "../loader.js";
-import { choice, emptyState, errorBox, pageHead, skeleton, table } from "../parts.js";
+import { AnswerPage } from "../list_page.js";
+import { choice, emptyState, table } from "../parts.js";
 import { href } from "../router.js";
 
 const kRefreshMs = 10_000;
@@ -21,50 +21,24 @@ const number = new Intl.NumberFormat();
 const percent = new Intl.NumberFormat(undefined, { style: "percent", maximumFractionDigits: 1 });
 const rate = (value) => (Number.isFinite(value) ? percent.format(value) : "–");
 
-export class MetricsPage {
+export class MetricsPage extends AnswerPage {
   title = "Metrics";
-  #app;
-  #query;
-  #loader;
-  #timer;
+  trouble = "Cannot load the numbers";
+  skeletonLines = 6;
 
-  constructor(app, { query }, redraw) {
-    this.#app = app;
-    this.#query = query;
-    this.#loader = new Loader((signal) => app.api.get(kPath, { query: this.#asked(), signal }), redraw);
-    this.#timer = setInterval(() => document.hidden || this.#loader.refresh(), kRefreshMs);
-    this.#loader.refresh();
-  }
-
-  dispose() {
-    clearInterval(this.#timer);
-    this.#loader.dispose();
-  }
-  onRoute({ query }) {
-    this.#query = query;
-    this.#loader.refresh();
-  }
-
-  draw() {
-    const { data, error } = this.#loader;
-    return [
-      pageHead(this.title),
-      this.#filters(),
-      errorBox(error, { title: "Cannot load the numbers" }),
-      data ? this.#numbers(data) : error ? null : skeleton(6),
-    ];
+  constructor(app, route, redraw) {
+    super(app, route, redraw, { path: kPath, section: ["metrics"], everyMs: kRefreshMs });
   }
 
   #period() {
-    return kPeriods[this.#query.period] ? this.#query.period : kUsualPeriod;
+    return kPeriods[this.query.period] ? this.query.period : kUsualPeriod;
   }
-  #asked() {
-    const since = new Date(this.#app.api.now() - kPeriods[this.#period()][1]).toISOString();
-    return { since, owner: this.#query.owner };
+  asked() {
+    const since = new Date(this.app.api.now() - kPeriods[this.#period()][1]).toISOString();
+    return { since, owner: this.query.owner };
   }
 
-  #filters() {
-    const go = (change) => this.#app.navigate(["metrics"], { ...this.#query, ...change }, { replace: true });
+  filters() {
     const periods = Object.entries(kPeriods).map(([name, [text]]) => [name, text]);
     const owners = [
       ["", "Everyone's"],
@@ -73,14 +47,14 @@ export class MetricsPage {
     return h(
       "div",
       { class: "filters", role: "search", "aria-label": "What is counted" },
-      choice("Runs that began in the", "period", this.#period(), periods, (period) => go({ period })),
-      this.#app.me()?.role === "admin"
-        ? choice("Runs", "owner", this.#query.owner ?? "", owners, (owner) => go({ owner }))
+      choice("Runs that began in the", "period", this.#period(), periods, (period) => this.filter({ period })),
+      this.app.me()?.role === "admin"
+        ? choice("Runs", "owner", this.query.owner ?? "", owners, (owner) => this.filter({ owner }))
         : null,
     );
   }
 
-  #numbers({ summary, timing, failureReasons, types, incomplete }) {
+  content({ summary, timing, failureReasons, types, incomplete }) {
     if (!summary.total) return emptyState("Nothing to count", "No run that began in this time has ended.");
     return [
       incomplete ? h("p", { class: "muted" }, "Runs from before an upgrade are still being counted.") : null,

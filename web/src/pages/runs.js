@@ -3,24 +3,11 @@
 import { h } from "../dom.js";
 import { capitalized, duration } from "../format.js";
 import { familyOf } from "../live.js";
-import { Loader } from "../loader.js";
-import {
-  ago,
-  badge,
-  choice,
-  cursorPager,
-  emptyState,
-  errorBox,
-  field,
-  icon,
-  pageHead,
-  skeleton,
-  table,
-} from "../parts.js";
+import { ListPage } from "../list_page.js";
+import { ago, badge, choice, emptyState, field, icon, table } from "../parts.js";
 import { href } from "../router.js";
 import { runTook } from "../run_follower.js";
 
-const kPageSize = 50;
 const kBurstMs = 500; // a busy hub changes more often than anybody can read
 const kStatuses = ["pending", "running", "completed", "failed", "cancelled"];
 const kNeedsAttention = "attention";
@@ -39,82 +26,42 @@ const kCustom = "custom";
 /** The API's `since` for that of an address: a period up to `now`, or a time as it is. */
 export const sinceOf = (since, now) => (kPeriods[since] ? new Date(now - kPeriods[since][1]).toISOString() : since);
 
-export class RunsPage {
+export class RunsPage extends ListPage {
   title = "Runs";
-  #app;
-  #query;
-  #redraw;
-  #loader;
-  #unsubscribe;
+  words = ["run", "runs"];
+  skeletonLines = 6;
   #customPeriod = false;
 
   constructor(app, route, redraw) {
-    this.#app = app;
-    this.#query = route.query;
-    this.#redraw = redraw;
-    this.#loader = new Loader((signal) => this.#request(signal), redraw, kBurstMs);
-    this.#unsubscribe = app.live.subscribe((event) => familyOf(event) !== "workspace" && this.#loader.refresh());
-    this.#loader.refresh();
+    const wants = (event) => familyOf(event) !== "workspace";
+    super(app, route, redraw, { path: "/v1/workflows/runs", section: ["runs"], wants, burstMs: kBurstMs });
   }
 
-  dispose() {
-    this.#unsubscribe();
-    this.#loader.dispose();
-  }
-
-  onRoute(route) {
-    this.#query = route.query;
-    this.#loader.refresh();
-  }
-
-  draw() {
-    return [
-      pageHead(this.title),
-      this.#filters(),
-      errorBox(this.#loader.error, { title: "Cannot load the list" }),
-      this.#list(),
-    ];
-  }
-
-  #request(signal) {
-    const { status, since, ...rest } = this.#query;
-    const query = { limit: kPageSize, ...rest, since: sinceOf(since, this.#app.api.now()) };
+  asked() {
+    const { status, since, ...rest } = super.asked();
+    const query = { ...rest, since: sinceOf(since, this.app.api.now()) };
     if (status === kNeedsAttention) query.needsAttention = "true";
     else query.status = status;
-    return this.#app.api.get("/v1/workflows/runs", { query, signal });
+    return query;
   }
 
-  #filter(change) {
-    this.#app.navigate(["runs"], { ...this.#query, cursor: null, ...change }, { replace: true });
-  }
-
-  #filters() {
-    const {
-      type = "",
-      status = "",
-      resourceType = "",
-      resourceId,
-      parentId,
-      triggeredBy = "",
-      sort = "",
-    } = this.#query;
+  filters() {
+    const { type = "", status = "", resourceType = "", resourceId, parentId, triggeredBy = "", sort = "" } = this.query;
     const any = (names) => [["", "Any"], ...names.map((name) => [name, capitalized(name)])];
-    const types = [
-      ...new Set([...kTypes, ...(this.#loader.data ?? []).map((run) => run.type), ...(type ? [type] : [])]),
-    ];
+    const types = [...new Set([...kTypes, ...(this.data ?? []).map((run) => run.type), ...(type ? [type] : [])])];
     return h(
       "div",
       { class: "filters", role: "search", "aria-label": "Filter runs" },
       choice("Type", "type", type, [["", "Any"], ...types.sort().map((name) => [name, name])], (value) =>
-        this.#filter({ type: value }),
+        this.filter({ type: value }),
       ),
       choice("Status", "status", status, [...any(kStatuses), [kNeedsAttention, "Needs a person"]], (value) =>
-        this.#filter({ status: value }),
+        this.filter({ status: value }),
       ),
       resourceId
         ? null
         : choice("Resource", "resource", resourceType, any(kResources), (value) =>
-            this.#filter({ resourceType: value }),
+            this.filter({ resourceType: value }),
           ),
       this.#period(),
       choice(
@@ -125,21 +72,21 @@ export class RunsPage {
           ["", "Newest first"],
           ["startedAt", "Oldest first"],
         ],
-        (value) => this.#filter({ sort: value }),
+        (value) => this.filter({ sort: value }),
       ),
       field("Asked by", {
         name: "who",
         value: triggeredBy,
         placeholder: "usr_… or sch_…",
-        onchange: (event) => this.#filter({ triggeredBy: event.target.value.trim() }),
+        onchange: (event) => this.filter({ triggeredBy: event.target.value.trim() }),
       }),
-      resourceId ? this.#chip("of ", resourceLink(this.#query), { resourceId: null, resourceType: null }) : null,
+      resourceId ? this.#chip("of ", resourceLink(this.query), { resourceId: null, resourceType: null }) : null,
       parentId ? this.#chip("started by ", h("code", null, short(parentId)), { parentId: null }) : null,
     );
   }
 
   #period() {
-    const { since = "", until = "" } = this.#query;
+    const { since = "", until = "" } = this.query;
     const custom = this.#customPeriod || until !== "" || (since !== "" && !kPeriods[since]);
     const options = [
       ["", "Any time"],
@@ -148,8 +95,8 @@ export class RunsPage {
     ];
     const choose = (value) => {
       this.#customPeriod = value === kCustom;
-      if (value === kCustom) this.#redraw();
-      else this.#filter({ since: value, until: null });
+      if (value === kCustom) this.redraw();
+      else this.filter({ since: value, until: null });
     };
     const time = (label, name, iso) =>
       field(label, {
@@ -157,11 +104,11 @@ export class RunsPage {
         type: "datetime-local",
         value: localTime(iso),
         onchange: (event) =>
-          this.#filter({ [name]: event.target.value ? new Date(event.target.value).toISOString() : null }),
+          this.filter({ [name]: event.target.value ? new Date(event.target.value).toISOString() : null }),
       });
     return [
       choice("Started", "period", custom ? kCustom : since, options, choose),
-      custom ? time("From", "since", sinceOf(since, this.#app.api.now())) : null,
+      custom ? time("From", "since", sinceOf(since, this.app.api.now())) : null,
       custom ? time("Until", "until", until) : null,
     ];
   }
@@ -178,43 +125,39 @@ export class RunsPage {
           type: "button",
           class: "plain",
           "aria-label": "Show runs of everything",
-          onclick: () => this.#filter(change),
+          onclick: () => this.filter(change),
         },
         icon("cross"),
       ),
     );
   }
 
-  #list() {
-    const { data, error } = this.#loader;
-    if (!data) return error ? null : skeleton(6);
-    if (!data.length) {
-      const filtered = Object.keys(this.#query).length > 0;
-      return emptyState(
-        "No runs",
-        filtered ? "No run fits these filters." : "Every change to a workspace is a run; it will show here.",
-      );
-    }
-    const go = (cursor) => this.#app.navigate(["runs"], { ...this.#query, cursor });
-    return [runsTable(data, this.#app.api.now()), cursorPager(this.#loader, this.#query, ["run", "runs"], go)];
+  none() {
+    return emptyState(
+      "No runs",
+      this.filtered ? "No run fits these filters." : "Every change to a workspace is a run; it will show here.",
+    );
+  }
+
+  columns(now) {
+    return runColumns(now);
   }
 }
 
-/** Also the short list on a workspace's page, which is all about one resource. */
-export function runsTable(runs, now, { withResource = true } = {}) {
-  const columns = [
+/** The short list on a resource's page. */
+export function runsTable(runs, now) {
+  const columns = runColumns(now).filter(({ name }) => name !== "Resource");
+  return table("Runs", columns, runs, (run) => run.id);
+}
+
+function runColumns(now) {
+  return [
     { name: "Run", look: "cell-main", cell: runCell },
     { name: "Status", look: "cell-status", cell: statusCell },
     { name: "Resource", cell: resourceLink },
     { name: "Started", cell: (run) => ago(run.startedAt, now) },
     { name: "Duration", look: "cell-number", cell: (run) => duration(runTook(run, now)) },
   ];
-  return table(
-    "Runs",
-    withResource ? columns : columns.filter(({ name }) => name !== "Resource"),
-    runs,
-    (run) => run.id,
-  );
 }
 
 function runCell({ id, type }) {

@@ -4,13 +4,14 @@ import { Deeds } from "../deeds.js";
 import { openConfirmation } from "../dialog.js";
 import { h } from "../dom.js";
 import { capitalized, duration, fullTime, spaced } from "../format.js";
+import { ListPage } from "../list_page.js";
 import { Loader } from "../loader.js";
 import {
+  actionsColumn,
   ago,
   backLink,
   badge,
   button,
-  cursorPager,
   emptyState,
   errorBox,
   facts,
@@ -21,7 +22,6 @@ import {
 } from "../parts.js";
 import { href } from "../router.js";
 
-const kPageSize = 50;
 const kRefreshMs = 5_000; // times pass without an event
 const kPath = "/v1/schedules";
 
@@ -84,63 +84,28 @@ export function askForReason(title, text, act) {
   });
 }
 
-export class SchedulesPage {
+export class SchedulesPage extends ListPage {
   title = "Schedules";
-  #app;
-  #query;
-  #loader;
-  #deeds;
-  #timer;
+  trouble = "Cannot load the schedules";
+  words = ["schedule", "schedules"];
 
-  constructor(app, { query }, redraw) {
-    this.#app = app;
-    this.#query = query;
-    const asked = () => ({ limit: kPageSize, cursor: this.#query.cursor });
-    this.#loader = new Loader((signal) => app.api.get(kPath, { query: asked(), signal }), redraw);
-    this.#deeds = new ScheduleDeeds(app, () => this.#loader.refresh(), redraw);
-    this.#timer = setInterval(() => document.hidden || this.#loader.refresh(), kRefreshMs);
-    this.#loader.refresh();
+  constructor(app, route, redraw) {
+    super(app, route, redraw, { path: kPath, section: ["schedules"], everyMs: kRefreshMs });
+    this.deeds = new ScheduleDeeds(app, () => this.refresh(), redraw);
   }
 
-  dispose() {
-    clearInterval(this.#timer);
-    this.#loader.dispose();
-  }
-  onRoute({ query }) {
-    this.#query = query;
-    this.#loader.refresh();
+  none() {
+    return emptyState("No schedules", "Make one: slipway schedules create");
   }
 
-  draw() {
-    const { data, error } = this.#loader;
+  columns(now) {
     return [
-      pageHead(this.title),
-      this.#deeds.draw(),
-      errorBox(error, { title: "Cannot load the schedules" }),
-      data ? this.#list(data) : error ? null : skeleton(4),
-    ];
-  }
-
-  #list(schedules) {
-    if (!schedules.length) return emptyState("No schedules", "Make one: slipway schedules create");
-    const now = this.#app.api.now();
-    const columns = [
       { name: "Schedule", look: "cell-main", cell: nameCell },
       { name: "Status", look: "cell-status", cell: statusCell },
       { name: "When", cell: ({ cron, timeZone }) => [h("code", null, cron), h("span", { class: "sub" }, timeZone)] },
       { name: "Next", cell: ({ nextAt }) => ago(nextAt, now) },
       { name: "Last", cell: (row) => (row.lastRunId ? runLink(row.lastRunId, ago(row.lastStartedAt, now)) : "never") },
-      {
-        name: "Actions",
-        look: "cell-actions",
-        hidden: true,
-        cell: (row) => h("div", { class: "row-actions" }, this.#deeds.buttons(row, "small-button")),
-      },
-    ];
-    const go = (cursor) => this.#app.navigate(["schedules"], { cursor });
-    return [
-      table("Schedules", columns, schedules, ({ id }) => id),
-      cursorPager(this.#loader, this.#query, ["schedule", "schedules"], go),
+      actionsColumn((row) => this.deeds.buttons(row, "small-button")),
     ];
   }
 }

@@ -4,12 +4,11 @@ import { newIdempotencyKey } from "../api.js";
 import { Deeds } from "../deeds.js";
 import { openConfirmation, openDialog } from "../dialog.js";
 import { h } from "../dom.js";
-import { Loader } from "../loader.js";
-import { ago, badge, button, command, cursorPager, emptyState, errorBox, pageHead, skeleton, table } from "../parts.js";
+import { ListPage } from "../list_page.js";
+import { actionsColumn, ago, badge, button, command, emptyState } from "../parts.js";
 import { href } from "../router.js";
 import { askForReason } from "./schedules.js";
 
-const kPageSize = 50;
 const kRefreshMs = 5_000; // deliveries make no events
 const kPath = "/v1/webhooks";
 const kUsualEvents = "run.completed, run.failed";
@@ -42,75 +41,35 @@ export class WebhookDeeds extends Deeds {
   }
 }
 
-export class WebhooksPage {
+export class WebhooksPage extends ListPage {
   title = "Webhooks";
-  #app;
-  #query;
-  #loader;
-  #deeds;
-  #timer;
+  trouble = "Cannot load the webhooks";
+  words = ["webhook", "webhooks"];
 
-  constructor(app, { query }, redraw) {
-    this.#app = app;
-    this.#query = query;
-    const asked = () => ({ limit: kPageSize, cursor: this.#query.cursor });
-    this.#loader = new Loader((signal) => app.api.get(kPath, { query: asked(), signal }), redraw);
-    this.#deeds = new WebhookDeeds(app, () => this.#loader.refresh(), redraw);
-    this.#timer = setInterval(() => document.hidden || this.#loader.refresh(), kRefreshMs);
-    this.#loader.refresh();
+  constructor(app, route, redraw) {
+    super(app, route, redraw, { path: kPath, section: ["webhooks"], everyMs: kRefreshMs });
+    this.deeds = new WebhookDeeds(app, () => this.refresh(), redraw);
   }
 
-  dispose() {
-    clearInterval(this.#timer);
-    this.#loader.dispose();
-  }
-  onRoute({ query }) {
-    this.#query = query;
-    this.#loader.refresh();
-  }
-
-  draw() {
-    const { data, error } = this.#loader;
-    return [
-      pageHead(this.title, null, this.#newButton()),
-      this.#deeds.draw(),
-      errorBox(error, { title: "Cannot load the webhooks" }),
-      data ? this.#list(data) : error ? null : skeleton(4),
-    ];
-  }
-
-  #newButton() {
+  actions() {
     const made = (webhook) => {
-      this.#loader.refresh();
-      showSecret(webhook, this.#app, () => this.#app.navigate(["webhooks", webhook.id]));
+      this.refresh();
+      showSecret(webhook, this.app, () => this.app.navigate(["webhooks", webhook.id]));
     };
-    return button("New webhook", () => askForWebhook(this.#app, made), { look: "primary", iconName: "plus" });
+    return button("New webhook", () => askForWebhook(this.app, made), { look: "primary", iconName: "plus" });
   }
 
-  #list(webhooks) {
-    if (!webhooks.length)
-      return emptyState(
-        "No webhooks",
-        "A webhook tells another service of what happens, as it happens.",
-        this.#newButton(),
-      );
-    const now = this.#app.api.now();
-    const columns = [
+  none() {
+    return emptyState("No webhooks", "A webhook tells another service of what happens, as it happens.", this.actions());
+  }
+
+  columns(now) {
+    return [
       { name: "Receiver", look: "cell-main", cell: nameCell },
       { name: "Status", look: "cell-status", cell: statusCell },
       { name: "Told of", cell: ({ eventTypes }) => h("span", { class: "mono" }, eventTypes.join(", ")) },
       { name: "Last delivered", cell: ({ lastSuccessAt }) => ago(lastSuccessAt, now, "never") },
-      {
-        name: "Actions",
-        look: "cell-actions",
-        hidden: true,
-        cell: (webhook) => h("div", { class: "row-actions" }, this.#deeds.buttons(webhook, "small-button")),
-      },
-    ];
-    const go = (cursor) => this.#app.navigate(["webhooks"], { cursor });
-    return [
-      table("Webhooks", columns, webhooks, ({ id }) => id),
-      cursorPager(this.#loader, this.#query, ["webhook", "webhooks"], go),
+      actionsColumn((webhook) => this.deeds.buttons(webhook, "small-button")),
     ];
   }
 }

@@ -121,7 +121,7 @@ function nextStep({ what, at }, index, now) {
 
 export function runsCard({ data, error }, id, now) {
   const all = h("a", { href: href(["runs"], { resourceType: "workspace", resourceId: id }) }, "All runs");
-  const list = data?.length ? runsTable(data, now, { withResource: false }) : h("p", { class: "muted" }, "None.");
+  const list = data?.length ? runsTable(data, now) : h("p", { class: "muted" }, "None.");
   return card(["Recent runs", all], errorBox(error), data ? list : skeleton(2));
 }
 
