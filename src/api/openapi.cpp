@@ -20,6 +20,7 @@ constexpr std::array kTags = {
     Tag{"Metrics", "Runs in numbers"},
     Tag{"Events", "Changes as they happen"},
     Tag{"Webhooks", "Endpoints that are told of changes, and what was delivered to them"},
+    Tag{"Alerts", "What needs the attention of a person"},
     Tag{"Schedules", "Runs by the calendar"},
     Tag{"Queues", "How many runs may be at work"},
     Tag{"Identity", "Who may ask, and who did"},

@@ -2,6 +2,7 @@
 
 #include <cctype>
 
+#include "fleet/alert.h"
 #include "fleet/run_changes.h"
 #include "fleet/workspace.h"
 #include "notify/webhook_events.h"
@@ -21,6 +22,7 @@ json::Object object(json::Object properties) {
 json::Value data_of(std::string_view type, json::Schemas& schemas) {
   json::Value whole = json::Object{{"type", "object"}};
   if (type.starts_with("workspace.")) whole = schemas.of<fleet::Workspace>();
+  if (type.starts_with("alert.")) whole = schemas.of<fleet::Alert>();
   if (type.starts_with("run.") || type.starts_with("step.")) whole = schemas.of<fleet::RunChange>();
   const auto truncated =
       object({{"id", text("Of what the message is about")}, {"truncated", json::Object{{"const", true}}}});

@@ -12,6 +12,7 @@ void add_run_actions(Router& router);              // run_actions.cpp
 void add_run_metrics_routes(Router& router);       // run_metrics.cpp
 void add_schedule_routes(Router& router);          // schedules.cpp
 void add_queue_routes(Router& router);             // queues.cpp
+void add_alert_routes(Router& router);             // alerts.cpp
 void add_webhook_routes(Router& router);           // webhooks.cpp
 void add_webhook_delivery_routes(Router& router);  // webhook_deliveries.cpp: added by the one before
 void add_event_routes(Router& router);             // events.cpp
@@ -30,6 +31,7 @@ inline Router all_routes() {
   add_run_metrics_routes(router);
   add_schedule_routes(router);
   add_queue_routes(router);
+  add_alert_routes(router);
   add_webhook_routes(router);
   add_event_routes(router);
   add_connect_routes(router);

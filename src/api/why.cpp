@@ -3,6 +3,7 @@
 #include "api/query.h"
 #include "api/routes.h"
 #include "api/run_view.h"
+#include "api/why_alert.h"
 #include "api/why_webhook.h"
 #include "api/workspace_status.h"
 #include "durable/journal.h"
@@ -115,6 +116,10 @@ net::Awaitable<std::optional<net::Response>> explain(Call& call) {
       why = explain_webhook(tx, call.caller->scope(), id, call.hub.clock.now());
       return;
     }
+    if (base::is_prefixed_id(id, fleet::AlertKind::prefix)) {
+      why = explain_alert(tx, call.caller->scope(), fleet::AlertId(id));
+      return;
+    }
     if (!base::is_uuid(id)) throw base::not_found("workspace or run", id);
     workspace = fleet::get(tx, call.caller->scope(), base::WorkspaceId(id));
     why.kind = "workspace";
@@ -145,7 +150,7 @@ void add_why_routes(Router& router) {
   router.add(net::Method::get, "/v1/why/:id", Permission::member, explain,
              {.id = "explain",
               .tag = "System",
-              .summary = "Why a workspace, run, webhook or delivery is in the state it is in, and what happens next",
+              .summary = "Why something is in the state it is in, and what happens next",
               .answer = one<Why>()});
 }
 

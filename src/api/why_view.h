@@ -24,9 +24,10 @@ struct Why {
 };
 SLIPWAY_JSON_SNAKE(Why, id, kind, state, because, next)
 inline const json::Rules& json_rules(const Why*) {
-  static const json::Rules rules{{.member = "kind", .description = "workspace, run, webhook or webhook delivery"},
-                                 {.member = "because", .description = "Reasons, in words"},
-                                 {.member = "next", .description = "What happens next, and when, where that is known"}};
+  static const json::Rules rules{
+      {.member = "kind", .description = "workspace, run, webhook, webhook delivery or alert"},
+      {.member = "because", .description = "Reasons, in words"},
+      {.member = "next", .description = "What happens next, and when, where that is known"}};
   return rules;
 }
 

@@ -13,6 +13,7 @@
 #include "api/doorbell.h"
 #include "api/routes.h"
 #include "app/activity_recorder.h"
+#include "app/alert_watch.h"
 #include "app/first_key.h"
 #include "app/housekeeping.h"
 #include "app/hub_metrics.h"
@@ -212,6 +213,7 @@ struct HubProcess::Impl {
   HubMetrics hub_metrics{metrics, engine, scheduler, *database, server, agents};
   Housekeeping housekeeping{hub, RunRetention(hub, retention_policy(config), config.archive_runs)};
   RunStatistics run_statistics{hub};
+  AlertWatch alert_watch{hub};
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
 };
 
@@ -329,6 +331,7 @@ net::Awaitable<void> HubProcess::Impl::drain() {
   engine.shut_down();
   housekeeping.stop();
   run_statistics.stop();
+  alert_watch.stop();
   changes.stop();
   webhooks.stop();
   hub.draining = true;
@@ -369,6 +372,7 @@ void HubProcess::run() {
   impl_->tasks.spawn(impl_->webhooks.run());
   impl_->tasks.spawn(impl_->housekeeping.run());
   impl_->tasks.spawn(impl_->run_statistics.run());
+  impl_->tasks.spawn(impl_->alert_watch.run());
   // Else steps that end before the webhooks' first look would be told to nobody.
   impl_->database->read_and_wait(
       [this](store::Transaction& tx) { impl_->run_changes.want_steps(fleet::any_webhook_wants_steps(tx)); });

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "fleet/shortened.h"
+
 namespace slipway::fleet {
 
 using durable::RunStatus;
@@ -24,14 +26,6 @@ RunStatus status_after(TransitionKind kind) {
     default:
       return RunStatus::running;
   }
-}
-
-// Cuts between characters.
-std::string shortened(const std::string& text) {
-  if (text.size() <= kMessageMax) return text;
-  auto end = kMessageMax;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return text.substr(0, end) + "…";
 }
 
 }  // namespace
@@ -57,7 +51,8 @@ RunChange to_run_change(const durable::Transition& transition) {
     change.duration_ms = std::max<std::int64_t>(0, (transition.at - run.started_at).count());
   }
   if (transition.failure)
-    change.error = RunChangeError{transition.failure->code, shortened(transition.failure->message), std::nullopt};
+    change.error =
+        RunChangeError{transition.failure->code, shortened(transition.failure->message, kMessageMax), std::nullopt};
   if (transition.step.empty()) return change;
   if (ended && change.error)
     change.error->step = transition.step;

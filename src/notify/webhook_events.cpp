@@ -31,9 +31,10 @@ Occurrence occurrence_of(const fleet::OwnedChange& owned) {
                         .resource_type = std::string(family_of(change.type)),
                         .resource_id = change.resource_id,
                         .run_type = {}};
-  if (occurrence.resource_type != "run" && occurrence.resource_type != "step") return occurrence;
-  occurrence.run_type = text_of(change.data, "type");
-  occurrence.resource_type = text_of(change.data, "resourceType").value_or("run");
+  const auto family = occurrence.resource_type;
+  if (family != "run" && family != "step" && family != "alert") return occurrence;
+  if (family != "alert") occurrence.run_type = text_of(change.data, "type");
+  occurrence.resource_type = text_of(change.data, "resourceType").value_or(family == "step" ? "run" : family);
   occurrence.resource_id = text_of(change.data, "resourceId").value_or(change.resource_id);
   return occurrence;
 }
@@ -60,9 +61,10 @@ bool wants_steps(const fleet::WebhookDefinition& definition) {
 
 const std::vector<std::string_view>& event_types() {
   static const std::vector<std::string_view> types{
-      "workspace.created", "workspace.updated", "workspace.deleted", "run.pending", "run.started",
-      "run.completed",     "run.failed",        "run.cancelled",     "run.parked",  "run.needs_attention",
-      "step.completed",    "step.failed",       "webhook.disabled",
+      "workspace.created", "workspace.updated",   "workspace.deleted",  "run.pending",
+      "run.started",       "run.completed",       "run.failed",         "run.cancelled",
+      "run.parked",        "run.needs_attention", "step.completed",     "step.failed",
+      "webhook.disabled",  "alert.raised",        "alert.acknowledged", "alert.resolved",
   };
   return types;
 }

@@ -19,7 +19,7 @@ struct Occurrence {
   base::Instant at;
   json::Value data;
   std::string subject;        // the id of what it is about: a run, a workspace
-  std::string resource_type;  // of a run, what the run works on
+  std::string resource_type;  // of a run or an alert, what that is about
   std::string resource_id;
   std::optional<std::string> run_type;
 

@@ -1,5 +1,6 @@
 #include "workflows/forget_old.h"
 
+#include "fleet/alert.h"
 #include "fleet/change_feed.h"
 #include "fleet/idempotency.h"
 
@@ -7,6 +8,7 @@ namespace slipway::workflows {
 namespace {
 
 constexpr base::Duration kChangesKept = std::chrono::hours(24);  // how far back a live stream can resume
+constexpr base::Duration kAlertsKept = std::chrono::days(90);    // since they were resolved
 
 // In small writes, so that users' own come between. Removing again what is gone does nothing: a step may be repeated.
 template <class Remove>
@@ -23,7 +25,7 @@ std::int64_t remove_all(store::Database& database, const durable::Attempt& attem
 
 }  // namespace
 
-std::vector<std::string> ForgetOld::outline() { return {"forget-answers", "forget-changes"}; }
+std::vector<std::string> ForgetOld::outline() { return {"forget-answers", "forget-changes", "forget-alerts"}; }
 
 durable::Run<Forgotten> ForgetOld::operator()(durable::Context& run, ForgetRequest) const {
   Forgotten forgotten;
@@ -36,6 +38,11 @@ durable::Run<Forgotten> ForgetOld::operator()(durable::Context& run, ForgetReque
     const auto before = services_.clock.now() - kChangesKept;
     return remove_all(services_.database, attempt,
                       [before](store::Transaction& tx) { return fleet::trim_changes(tx, before); });
+  });
+  forgotten.alerts = co_await run.step("forget-alerts", [this](durable::Attempt& attempt) {
+    const auto before = services_.clock.now() - kAlertsKept;
+    return remove_all(services_.database, attempt,
+                      [before](store::Transaction& tx) { return fleet::forget_alerts(tx, before); });
   });
   co_return forgotten;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Forgets what nobody asks for any more: answers kept under Idempotency-Keys, and changes older than a live stream can
-// resume from.
+// Forgets what nobody asks for any more: answers kept under Idempotency-Keys, changes older than a live stream can
+// resume from, and alerts that were resolved long ago.
 
 #include "workflows/services.h"
 
@@ -12,8 +12,9 @@ SLIPWAY_JSON_CAMEL(ForgetRequest)
 struct Forgotten {
   std::int64_t answers = 0;
   std::int64_t changes = 0;
+  std::int64_t alerts = 0;
 };
-SLIPWAY_JSON_CAMEL(Forgotten, answers, changes)
+SLIPWAY_JSON_CAMEL(Forgotten, answers, changes, alerts)
 
 class ForgetOld {
  public:

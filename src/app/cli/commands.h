@@ -15,6 +15,7 @@ void add_run_commands(CLI::App& app, Invocation& invocation);         // runs li
 void add_schedule_commands(CLI::App& app, Invocation& invocation);    // schedules list|show|create|pause|…
 void add_hub_commands(CLI::App& app, Invocation& invocation);         // why, status, version, openapi
 void add_queue_commands(CLI::App& app, Invocation& invocation);       // queues list|show|set|pause|resume|delete
+void add_alert_commands(CLI::App& app, Invocation& invocation);       // alerts list|show|ack|resolve
 void add_webhook_commands(CLI::App& app, Invocation& invocation);     // webhooks list|create|show|update|…
 void add_key_commands(CLI::App& app, Invocation& invocation);         // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);  // completion, and what it calls back

@@ -35,10 +35,11 @@ void print_why(const Invocation& invocation, const WhyView& why) {
 void add_why(CLI::App& app, Invocation& invocation) {
   auto id = std::make_shared<std::string>();
   CLI::App& command =
-      add_command(app, invocation, "why", "Explain why a workspace or run is as it is, and what happens next",
+      add_command(app, invocation, "why", "Explain why something is as it is, and what happens next",
                   "  slipway why hello\n  slipway why run_01jh2k7v5m8q3w9x4y6z0abcde", [&invocation, id] {
                     HubClient& hub = invocation.hub();
-                    const std::string resolved = id->starts_with("run_") ? *id : hub.resolve_workspace(*id);
+                    // Names of workspaces have no '_', ids of all other things do.
+                    const std::string resolved = id->contains('_') ? *id : hub.resolve_workspace(*id);
                     const json::Value why = hub.get("/v1/why/" + net::percent_encode(resolved));
                     if (invocation.wants_json())
                       invocation.print_json(why);
@@ -46,7 +47,7 @@ void add_why(CLI::App& app, Invocation& invocation) {
                       print_why(invocation, read_view<WhyView>(why));
                     return kOk;
                   });
-  command.add_option("workspace", *id, "name or id of a workspace, or id of a run")
+  command.add_option("workspace", *id, "name or id of a workspace, or id of a run, webhook, delivery or alert")
       ->required()
       ->type_name(kWorkspaceName);
 }

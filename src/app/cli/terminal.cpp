@@ -52,9 +52,9 @@ std::string Style::paint(std::string_view code, std::string_view text) const {
 }
 
 std::string Style::status(std::string_view status) const {
-  constexpr std::array<std::string_view, 3> kGood{"READY", "completed", "running"};
-  constexpr std::array<std::string_view, 4> kBad{"ERROR", "failed", "compensation_failed", "cancelled"};
-  constexpr std::array<std::string_view, 3> kUnderWay{"PROVISIONING", "waiting", "compensating"};
+  constexpr std::array<std::string_view, 4> kGood{"READY", "completed", "running", "resolved"};
+  constexpr std::array<std::string_view, 5> kBad{"ERROR", "failed", "compensation_failed", "cancelled", "critical"};
+  constexpr std::array<std::string_view, 4> kUnderWay{"PROVISIONING", "waiting", "compensating", "warning"};
   const auto is_one_of = [&](const auto& names) { return std::ranges::find(names, status) != names.end(); };
   if (is_one_of(kGood)) return status == "running" ? cyan(status) : green(status);
   if (is_one_of(kBad)) return red(status);
