@@ -24,8 +24,8 @@ bool is_full(const std::exception_ptr& failure) { return base::as_error(failure)
 
 }  // namespace
 
-GroupWriter::GroupWriter(ConnectSession connect, Options options)
-    : connect_(std::move(connect)), options_(std::move(options)), thread_([this] { run(); }) {}
+GroupWriter::GroupWriter(ConnectSession connect, Options options, const Endings& endings)
+    : connect_(std::move(connect)), options_(std::move(options)), left_(endings), thread_([this] { run(); }) {}
 
 GroupWriter::~GroupWriter() {
   {
@@ -145,6 +145,7 @@ void GroupWriter::commit_group(Group group) {
 // or wait for another turn.
 bool GroupWriter::commit_with(Group& group, Savepoint savepoint) {
   held_.forget();
+  left_.forget();
   try {
     session_->begin();
     session_->write_marker(options_.writer, ++sequence_);
@@ -163,6 +164,7 @@ bool GroupWriter::commit_with(Group& group, Savepoint savepoint) {
       report(std::move(group));
     return !ran.needs_savepoints;
   }
+  if (const auto failure = run_endings(*session_, held_, left_)) return end_with_trouble(group, savepoint, failure);
   const CommitResult result = session_->commit();
   const bool may_be_for_a_row = result.outcome == CommitOutcome::refused && !is_transient(result.failure);
   if (savepoint == Savepoint::none && may_be_for_a_row && !group.empty()) {
@@ -173,9 +175,18 @@ bool GroupWriter::commit_with(Group& group, Savepoint savepoint) {
   return true;
 }
 
+// An ending failed. It may have been the first to hear of rows that a work had put and not waited for: under savepoints
+// that work hears of them itself. Returns as commit_with does.
+bool GroupWriter::end_with_trouble(Group& group, Savepoint savepoint, const std::exception_ptr& failure) {
+  session_->rollback();
+  if (savepoint == Savepoint::none && !is_transient(failure)) return false;
+  find_culprit(std::move(group), failure);
+  return true;
+}
+
 GroupWriter::Ran GroupWriter::run_works(Group& group, Savepoint savepoint) {
   for (Entry& entry : group) {
-    const WorkResult result = run_work(*session_, entry.work, savepoint, held_);
+    const WorkResult result = run_work(*session_, entry.work, savepoint, held_, left_);
     entry.failure = result.failure;
     if (result.failure && session_->doomed()) return {.doom = result.failure};
     // Alone, what it wrote goes with the transaction. But a statement may have failed because rows had been put in

@@ -6,7 +6,8 @@
 // costs more than the rows. When one fails that has written something, all are run again, each under a savepoint of its
 // own. Each group also notes its number in commit_markers. When the outcome of a COMMIT is not known, that row
 // is read back on a new connection before anything else is written, and tells whether the group is stored or has to be
-// run again. The order of writes is kept, also over a retry.
+// run again. The order of writes is kept, also over a retry. Before the COMMIT come the endings, with what the works of
+// this run of the group left to them.
 
 #include <condition_variable>
 #include <deque>
@@ -40,7 +41,8 @@ class GroupWriter {
   };
 
   // Starts the thread, which connects.
-  GroupWriter(ConnectSession connect, Options options);
+  // `endings` must outlive it.
+  GroupWriter(ConnectSession connect, Options options, const Endings& endings);
   // Commits what waits, if the database lets it in one attempt; else fails it. Joins the thread.
   ~GroupWriter();
   GroupWriter(const GroupWriter&) = delete;
@@ -79,6 +81,7 @@ class GroupWriter {
     bool needs_savepoints = false;
   };
   Ran run_works(Group& group, Savepoint savepoint);
+  bool end_with_trouble(Group& group, Savepoint savepoint, const std::exception_ptr& failure);
   void conclude(Group group, CommitResult result);
   void try_again(Group group, const std::exception_ptr& cause);
   void find_culprit(Group group, const std::exception_ptr& cause);
@@ -103,6 +106,7 @@ class GroupWriter {
   // Only the thread's own from here.
   std::unique_ptr<Session> session_;
   HeldAnswers held_;
+  LeftItems left_;
   std::int64_t sequence_ = 0;
   std::optional<InDoubt> in_doubt_;
   Group again_;                   // goes before the queue

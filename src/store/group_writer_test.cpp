@@ -27,7 +27,7 @@ GroupWriter::Options options(base::Duration give_up_after = std::chrono::minutes
 class GroupWriterTest : public ::testing::Test {
  protected:
   void start(GroupWriter::Options with = options()) {
-    writer_ = std::make_unique<GroupWriter>(database_.connect(), std::move(with));
+    writer_ = std::make_unique<GroupWriter>(database_.connect(), std::move(with), endings_);
   }
   void write(int number) {
     writer_->write([number](Transaction& tx) { ScriptedDatabase::add(tx, number); }, outcomes_.done(number));
@@ -50,6 +50,7 @@ class GroupWriterTest : public ::testing::Test {
   }
 
   ScriptedDatabase database_;
+  Endings endings_;
   Outcomes outcomes_, holding_;
   std::unique_ptr<GroupWriter> writer_;
 };
@@ -97,6 +98,32 @@ TEST_F(GroupWriterTest, ACommitWhoseAnswerWasLostAndIsNotStoredIsRunAgain) {
   EXPECT_EQ(outcomes_.failed(), 0u);
   EXPECT_EQ(database_.stored(), (Numbers{1, 2, 3}));
   EXPECT_TRUE(outcomes_.each_was_called_once());
+}
+
+TEST_F(GroupWriterTest, AnEndingIsGivenWhatWasLeftInTheRunThatIsCommittedAndNothingOfEarlierOnes) {
+  std::vector<std::size_t> calls;
+  endings_.add("note", [&](Transaction& tx, std::span<const std::any> items) {
+    calls.push_back(items.size());
+    ScriptedDatabase::add(tx, 100 + std::int64_t(items.size()));
+  });
+  database_.fail_commits({CommitFault::none, CommitFault::unknown_and_not_stored, CommitFault::none /* the look */,
+                          CommitFault::refused_for_now});
+  start();
+  Gate started, gate;
+  writer_->write(
+      [&](Transaction&) {
+        started.open();
+        gate.wait();
+      },
+      holding_.done(0));
+  started.wait();
+  for (const int number : {1, 2})
+    writer_->write([](Transaction& tx) { tx.leave_to("note", 0); }, outcomes_.done(number));
+  gate.open();
+  EXPECT_EQ(outcomes_.failed(), 0u);
+  // Together at first, then again for the answer that was lost, then one by one for the refusal.
+  EXPECT_EQ(calls, (std::vector<std::size_t>{2, 2, 1, 1}));
+  EXPECT_EQ(database_.stored(), (Numbers{101, 101}));
 }
 
 TEST_F(GroupWriterTest, NothingIsWrittenBeforeTheTruthAboutACommitIsKnown) {
@@ -216,7 +243,8 @@ TEST_F(GroupWriterTest, KeepsItsPromisesUnderRandomFaults) {
     database.fail_commits(std::move(faults));
     constexpr int kWrites = 200;
     {
-      GroupWriter writer(database.connect(), options(base::Duration(5)));
+      const Endings endings;
+      GroupWriter writer(database.connect(), options(base::Duration(5)), endings);
       for (int i = 0; i < kWrites; ++i) {
         const auto work = [i](Transaction& tx) {
           ScriptedDatabase::add(tx, i);

@@ -18,6 +18,12 @@ bool is_transient(const std::exception_ptr& failure) {
   return base::as_error(failure).error_class() == base::ErrorClass::transient;
 }
 
+// Trouble of the database itself is for the writer to see, whatever the work made of it.
+std::exception_ptr told_by(const GuardedTransaction& transaction, std::exception_ptr thrown) {
+  const bool is_of_database = transaction.failure() && is_transient(transaction.failure());
+  return is_of_database ? transaction.failure() : thrown;
+}
+
 }  // namespace
 
 const Rows* HeldAnswers::find(std::string_view sql, std::span<const Parameter> parameters) const {
@@ -74,8 +80,14 @@ void GuardedTransaction::execute_many(std::string_view sql, std::size_t columns,
   guard(parameters, [&] { inner_.execute_many(sql, columns, parameters); });
 }
 
-WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswers& held) {
-  GuardedTransaction transaction(session.transaction(), held);
+void GuardedTransaction::leave_to(std::string_view ending, std::any item) {
+  if (!left_) return Transaction::leave_to(ending, std::move(item));
+  left_->leave(ending, std::move(item));
+}
+
+WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswers& held, LeftItems& left) {
+  LeftItems left_by_work = left.with_same_endings();
+  GuardedTransaction transaction(session.transaction(), held, &left_by_work);
   std::exception_ptr failure;
   try {
     if (savepoint == Savepoint::around) session.savepoint();
@@ -83,10 +95,9 @@ WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswe
     failure = transaction.failure();
     if (!failure && savepoint == Savepoint::around) session.release();
   } catch (...) {
-    failure = std::current_exception();
-    // Trouble of the database itself is for the writer to see, whatever the work made of it.
-    if (transaction.failure() && is_transient(transaction.failure())) failure = transaction.failure();
+    failure = told_by(transaction, std::current_exception());
   }
+  if (!failure) left.take_from(std::move(left_by_work));
   WorkResult result{failure, transaction.failure() != nullptr, failure && !transaction.is_untouched()};
   if (!failure || savepoint == Savepoint::none || session.doomed()) return result;
   result.leaves_traces = false;
@@ -97,6 +108,17 @@ WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswe
     SLIPWAY_ASSERT(session.doomed());  // otherwise a neighbour would commit what this work left behind
   }
   return result;
+}
+
+std::exception_ptr run_endings(Session& session, HeldAnswers& held, const LeftItems& left) {
+  if (left.empty()) return nullptr;
+  GuardedTransaction transaction(session.transaction(), held, nullptr);
+  try {
+    left.run(transaction);
+    return transaction.failure();
+  } catch (...) {
+    return told_by(transaction, std::current_exception());
+  }
 }
 
 }  // namespace slipway::store

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "store/endings.h"
 #include "store/session.h"
 
 namespace slipway::store {
@@ -30,7 +31,9 @@ class HeldAnswers {
 // swallowed the failure has failed all the same. Also refuses texts that only one database could hold.
 class GuardedTransaction final : public Transaction {
  public:
-  GuardedTransaction(Transaction& inner, HeldAnswers& held) : inner_(inner), held_(held) {}
+  // What is left goes to `left`; without, nothing can be.
+  GuardedTransaction(Transaction& inner, HeldAnswers& held, LeftItems* left)
+      : inner_(inner), held_(held), left_(left) {}
 
   using Transaction::execute;
   using Transaction::query;
@@ -39,6 +42,7 @@ class GuardedTransaction final : public Transaction {
   Rows query_held(std::string_view sql, std::span<const Parameter> parameters) override;
   std::int64_t execute(std::string_view sql, std::span<const Parameter> parameters) override;
   void execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) override;
+  void leave_to(std::string_view ending, std::any item) override;
   Dialect dialect() const override { return inner_.dialect(); }
 
   std::exception_ptr failure() const { return failure_; }
@@ -52,6 +56,7 @@ class GuardedTransaction final : public Transaction {
 
   Transaction& inner_;
   HeldAnswers& held_;
+  LeftItems* const left_;
   std::exception_ptr failure_;
   bool has_written_ = false;
 };
@@ -66,7 +71,11 @@ struct WorkResult {
 };
 
 // Runs `work` on `session`, under a savepoint or not. On failure the savepoint, if there is one, is rolled back, unless
-// the session is doomed.
-WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswers& held);
+// the session is doomed. What a work leaves that succeeds is added to `left`.
+WorkResult run_work(Session& session, Work& work, Savepoint savepoint, HeldAnswers& held, LeftItems& left);
+
+// Hands what the works left to the endings. Null when all went well; after a failure the transaction has to be rolled
+// back.
+std::exception_ptr run_endings(Session& session, HeldAnswers& held, const LeftItems& left);
 
 }  // namespace slipway::store

@@ -19,10 +19,11 @@ class PostgresDatabase final : public Database {
         prepared_(prepare(url_)),
         bells_(url_),
         writer_([this] { return std::make_unique<PostgresSession>(url_, name_); },
-                {.writer = name_, .give_up_after = patience.give_up_after}),
+                {.writer = name_, .give_up_after = patience.give_up_after}, endings_),
         readers_([this] { return std::make_unique<PostgresReadSession>(url_); },
                  {.threads = kReaders, .give_up_after = patience.give_up_after}) {}
 
+  void add_ending(std::string name, Ending ending) override { endings_.add(std::move(name), std::move(ending)); }
   void write(Work work, Done done) override { writer_.write(std::move(work), std::move(done)); }
   void read(Work work, Done done) override { readers_.read(std::move(work), std::move(done)); }
   std::unique_ptr<Listening> listen(std::string channel, Bell bell) override {
@@ -49,6 +50,7 @@ class PostgresDatabase final : public Database {
   const std::string name_;
   const bool prepared_;
   PostgresBells bells_;  // before the writer, whose Dones ring
+  Endings endings_;      // before the writer, which reads them
   GroupWriter writer_;
   ReaderPool readers_;
 };

@@ -52,7 +52,7 @@ std::exception_ptr ReaderPool::serve(std::unique_ptr<ReadSession>& session, Entr
     try {
       if (!session) session = connect_();
       HeldAnswers held;
-      GuardedTransaction transaction(session->begin(), held);
+      GuardedTransaction transaction(session->begin(), held, nullptr);
       entry.work(transaction);
       failure = transaction.failure();
     } catch (...) {

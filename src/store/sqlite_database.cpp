@@ -33,10 +33,11 @@ class SqliteDatabase final : public Database {
         prepared_(prepare(path_)),
         checkpointer_(path_),
         writer_([this, patience] { return connect(patience); },
-                {.writer = make_writer_name(), .give_up_after = patience.give_up_after}),
+                {.writer = make_writer_name(), .give_up_after = patience.give_up_after}, endings_),
         readers_([this] { return std::make_unique<SqliteReadSession>(path_); },
                  {.threads = kReaders, .give_up_after = patience.give_up_after}) {}
 
+  void add_ending(std::string name, Ending ending) override { endings_.add(std::move(name), std::move(ending)); }
   void write(Work work, Done done) override { writer_.write(std::move(work), std::move(done)); }
   void read(Work work, Done done) override { readers_.read(std::move(work), std::move(done)); }
   std::unique_ptr<Listening> listen(std::string channel, Bell bell) override {
@@ -83,6 +84,7 @@ class SqliteDatabase final : public Database {
   std::atomic<std::uint64_t> log_bytes_ = 0;
   LocalBells bells_;  // before the writer, whose Dones ring
   Checkpointer checkpointer_;
+  Endings endings_;  // before the writer, which reads them
   GroupWriter writer_;
   ReaderPool readers_;
 };

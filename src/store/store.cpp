@@ -58,6 +58,10 @@ std::optional<base::Instant> Row::instant_or_null(std::size_t column) const {
   return is_null(column) ? std::nullopt : std::optional(instant(column));
 }
 
+void Transaction::leave_to(std::string_view ending, std::any) {
+  throw base::internal_error("nothing can be left to the ending '" + std::string(ending) + "' here");
+}
+
 std::unique_ptr<Listening> Database::listen(std::string, Bell) { return std::make_unique<Listening>(); }
 
 void Database::ring(std::string_view, std::string_view) {}

@@ -8,6 +8,7 @@
 // neighbours: the group is then run again, each write under a savepoint of its own. Nothing is reported as done before
 // the group is durable: the output gate of everything above.
 
+#include <any>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -114,6 +115,9 @@ class Transaction {
   // VALUES. It is not waited for: what goes wrong may be told by a later statement, or only to the work's Done. Who
   // needs to know within the work, as to say it in other words, uses `execute`.
   virtual void execute_many(std::string_view sql, std::size_t columns, std::span<const Parameter> parameters) = 0;
+  // Leaves `item` to an ending (Database::add_ending): it is handed over once the group's last work has run, if this
+  // work succeeds. Throws INTERNAL_ERROR where nothing can be left: no ending of that name, a read, an ending.
+  virtual void leave_to(std::string_view ending, std::any item);
   virtual Dialect dialect() const = 0;
 
   Rows query(std::string_view sql, std::initializer_list<Parameter> parameters = {}) {
@@ -133,6 +137,10 @@ using Work = std::move_only_function<void(Transaction&)>;
 // could look. Until then a work whose outcome is unknown waits for the truth, however long the database is away. Runs
 // on one of the store's threads: it must be short, not throw, and not call back into the store synchronously.
 using Done = std::move_only_function<void(std::exception_ptr)>;
+
+// What is done once for all of a group: see Database::add_ending. `items` are those that its works left, in their
+// order; never none.
+using Ending = std::function<void(Transaction&, std::span<const std::any> items)>;
 
 // Called with a word that was rung, on a thread of the store: it must be short, not throw, and neither listen nor end
 // listening; it may ring.
@@ -154,6 +162,19 @@ class Database {
   virtual void write(Work work, Done done) = 0;
   // Runs `work` on a reading connection, in a snapshot of what is committed; a write in it fails.
   virtual void read(Work work, Done done) = 0;
+
+  // Adds something to do at the end of every group whose works leave items to it (Transaction::leave_to): after the
+  // last work, before the COMMIT, in the same transaction. It is the place for a lock that all writers need, such as on
+  // the head of a chain: nothing else is locked after it, and it is held only over the COMMIT, so that groups of
+  // several replicas wait for it one behind the other and never for each other in a circle. Hence endings run in the
+  // order in which they were added, and one that takes such a lock is added last.
+  //
+  // An ending keeps the rules of a work: it may run more than once for a group, each time with what was left anew, and
+  // uses only the transaction. When it fails nothing of the group is stored: the works are run again one by one, and
+  // fail alone with its failure.
+  //
+  // To be called while the program is wired, before the first write that leaves something.
+  virtual void add_ending(std::string name, Ending ending) = 0;
 
   // Bells: hints from replica to replica that there is something to look at, and never more. They get lost, come late,
   // twice, or several as one; whatever rests on them must also look by itself from time to time. A database that has

@@ -81,6 +81,10 @@ class SimulatedWorld::Process final : public base::EventLoop,
   TimerId post_at(base::Instant at, base::Task task) override;  // by this process' own wall clock
   void cancel(TimerId timer) override;
   void run(base::Task task) override;
+  // The processes share the disk, so whoever adds one adds it for all.
+  void add_ending(std::string name, store::Ending ending) override {
+    world_.disk_.add_ending(std::move(name), std::move(ending));
+  }
   void write(store::Work work, store::Done done) override;
   void read(store::Work work, store::Done done) override;
   std::unique_ptr<store::Listening> listen(std::string channel, store::Bell bell) override;

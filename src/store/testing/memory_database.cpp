@@ -49,19 +49,24 @@ std::atomic<std::uint64_t> no_log = 0;
 MemoryDatabase::MemoryDatabase()
     : session_(std::make_unique<SqliteSession>(connect(), no_log)),
       held_(std::make_unique<HeldAnswers>()),
+      endings_(std::make_unique<Endings>()),
+      left_(std::make_unique<LeftItems>(*endings_)),
       listeners_(std::make_unique<Listeners>()) {}
 
 MemoryDatabase::~MemoryDatabase() { rollback(); }
 
+void MemoryDatabase::add_ending(std::string name, Ending ending) { endings_->add(std::move(name), std::move(ending)); }
+
 std::vector<std::exception_ptr> MemoryDatabase::apply(std::span<Work> works) {
   if (!open_) {
     held_->forget();
+    left_->forget();
     session_->begin();
   }
   open_ = true;
   std::vector<std::exception_ptr> failures;
   for (Work& work : works) {
-    failures.push_back(run_work(*session_, work, Savepoint::around, *held_).failure);
+    failures.push_back(run_work(*session_, work, Savepoint::around, *held_, *left_).failure);
     SLIPWAY_ASSERT(!session_->doomed());  // in memory nothing can be full, busy or gone
   }
   return failures;
@@ -71,6 +76,10 @@ std::exception_ptr MemoryDatabase::apply(Work work) { return apply(std::span<Wor
 
 void MemoryDatabase::commit() {
   if (!open_) return;
+  if (const auto failure = run_endings(*session_, *held_, *left_)) {
+    rollback();
+    std::rethrow_exception(failure);
+  }
   const CommitResult result = session_->commit();
   if (result.failure) {
     rollback();
@@ -96,9 +105,11 @@ void MemoryDatabase::read(Work work) {
   SLIPWAY_ASSERT(!open_);
   session_->begin();
   held_->forget();
-  const auto failure = run_work(*session_, work, Savepoint::none, *held_).failure;
+  LeftItems nothing = left_->with_same_endings();
+  const auto failure = run_work(*session_, work, Savepoint::none, *held_, nothing).failure;
   session_->rollback();
   if (failure) std::rethrow_exception(failure);
+  SLIPWAY_ASSERT(nothing.empty());  // a read leaves nothing
 }
 
 void MemoryDatabase::write(Work work) {

@@ -17,7 +17,9 @@
 #include "store/store.h"
 
 namespace slipway::store {
+class Endings;
 class HeldAnswers;
+class LeftItems;
 class Listeners;
 class SqliteSession;
 }  // namespace slipway::store
@@ -31,11 +33,13 @@ class MemoryDatabase {
   MemoryDatabase(const MemoryDatabase&) = delete;
   MemoryDatabase& operator=(const MemoryDatabase&) = delete;
 
+  void add_ending(std::string name, Ending ending);  // see Database
+
   // Runs each work under a savepoint, as the real store does; null for those that succeeded. The failed ones left
   // nothing.
   std::vector<std::exception_ptr> apply(std::span<Work> works);
   std::exception_ptr apply(Work work);
-  // Both do nothing when no transaction is open.
+  // Both do nothing when no transaction is open. An ending that fails is rethrown, and the group rolled back.
   void commit();
   void rollback();
   bool in_transaction() const;
@@ -52,6 +56,8 @@ class MemoryDatabase {
  private:
   std::unique_ptr<SqliteSession> session_;
   std::unique_ptr<HeldAnswers> held_;
+  std::unique_ptr<Endings> endings_;
+  std::unique_ptr<LeftItems> left_;
   std::unique_ptr<Listeners> listeners_;
   bool open_ = false;
 };
