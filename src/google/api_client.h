@@ -2,6 +2,7 @@
 // JSON calls to Google's APIs: authorization, deadline, circuit, classification of failures, metrics. Every client of
 // one API (workstations, Pub/Sub …) stands on this.
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -20,8 +21,7 @@
 
 namespace slipway::net {
 class HttpClient;
-struct ClientRequest;
-}  // namespace slipway::net
+}
 
 namespace slipway::google {
 
@@ -73,5 +73,9 @@ class ApiClient {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+// All pages of a list: `request` again with each nextPageToken. Throws TOO_MANY_PAGES (internal) beyond `pages_max`.
+void for_each_page(ApiClient& api, ApiRequest request, std::int64_t pages_max,
+                   const std::function<void(const json::Value& answer)>& use);
 
 }  // namespace slipway::google

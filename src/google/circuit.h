@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "base/time.h"
 
 namespace slipway::google {
@@ -21,6 +22,7 @@ struct CircuitSettings {
 };
 
 enum class CircuitState { closed, half_open, open };
+BOOST_DESCRIBE_ENUM(CircuitState, closed, half_open, open)
 
 // Thread-safe.
 class CircuitBreaker {
@@ -49,8 +51,12 @@ class CircuitBreaker {
  private:
   enum class Outcome { success, failure, none };
   void finish(std::uint64_t epoch, Outcome outcome);
+  // With the mutex held.
+  [[noreturn]] void refuse(base::Duration after) const;
   void open(base::Instant now);
-  void forget_old(base::Instant now);
+  void close();
+  void count(Outcome outcome, base::Instant now);
+  bool is_broken() const;
 
   const std::string endpoint_;
   const CircuitSettings settings_;

@@ -29,6 +29,8 @@ enum class PlainHttp { loopback_only, anywhere };
 std::string checked_endpoint(std::string_view field, std::string url, PlainHttp plain_http = PlainHttp::loopback_only);
 // All of them that are set; the metadata server's may be http, for it has no other.
 void check_endpoints(Endpoints& endpoints, PlainHttp plain_http = PlainHttp::loopback_only);
+// The metadata server's, given as a URL or as GCE_METADATA_HOST has it: "host:port".
+std::string checked_metadata_server(std::string host_or_url, PlainHttp plain_http = PlainHttp::loopback_only);
 
 // Whether a URL names this machine: localhost, 127.0.0.0/8, ::1.
 bool is_loopback(const std::string& url);

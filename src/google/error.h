@@ -36,15 +36,18 @@ struct Call {
 
 // How one refusal is understood. The first row that fits decides; an empty column fits everything.
 struct PolicyRow {
-  std::string_view status;  // canonical, or "HTTP_<n>" for an answer that has none
-  std::string_view reason;  // ErrorInfo.reason, errors[].reason, Compute's or OAuth's code; kNamedTime see below
+  std::string_view
+      status;  // canonical; "HTTP_409" or "HTTP_5xx" for an answer that has none; "OAUTH" of a token endpoint
+  std::string_view reason;  // ErrorInfo.reason, errors[].reason, Compute's or OAuth's code; or one of those below
   base::ErrorClass error_class;
   std::string_view code;  // of the base::Error
 };
-// A row with this reason fits an answer without a reason that names a time to come back (RetryInfo or Retry-After).
-inline constexpr std::string_view kNamedTime = "(a time is named)";
+// Reasons that an answer gives by its form instead of a name.
+inline constexpr std::string_view kQuotaFailure = "(QuotaFailure)";  // a detail of that type
+inline constexpr std::string_view kPerDay = "(per day)";          // a rate whose unit is a day: no use in asking soon
+inline constexpr std::string_view kNamedTime = "(names a time)";  // RetryInfo or Retry-After, and no other reason
 std::span<const PolicyRow> policy();
-const PolicyRow& classify(std::string_view status, std::string_view reason, bool names_time);
+const PolicyRow& classify(std::string_view status, std::span<const std::string> reasons);
 
 // For an answer with a status of 400 or more. `now` is needed for a Retry-After that is a date.
 base::Error to_error(const Call& call, const net::ClientResponse& response,

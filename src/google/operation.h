@@ -4,6 +4,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "google/error.h"
@@ -11,6 +12,7 @@
 namespace slipway::google {
 
 class ApiClient;
+struct ApiRequest;
 
 struct Operation {
   std::string name;  // projects/…/locations/…/operations/…
@@ -26,7 +28,9 @@ Operation parse_operation(const json::Value& answer);
 // Throws what to_error makes of its error, if it is done and has failed.
 void throw_if_failed(const Operation& operation);
 
-// The operations of one API.
+inline constexpr std::int64_t kOperationPagesMax = 100;
+
+// The operations of one API. Thread-safe.
 class Operations {
  public:
   Operations(ApiClient& api, std::string service, std::string endpoint)
@@ -39,6 +43,8 @@ class Operations {
   void cancel(const std::string& name, std::stop_token stop = {});
 
  private:
+  ApiRequest request(std::string verb, const std::string& name, std::stop_token stop) const;
+
   ApiClient& api_;
   std::string service_;
   std::string endpoint_;

@@ -31,6 +31,7 @@ struct WorkstationName {
 };
 
 // Empty when it is no such name. Ids within are checked only for characters that a name cannot have.
+std::optional<LocationName> parse_location_name(std::string_view name);
 std::optional<ClusterName> parse_cluster_name(std::string_view name);
 std::optional<ConfigName> parse_config_name(std::string_view name);
 std::optional<WorkstationName> parse_workstation_name(std::string_view name);

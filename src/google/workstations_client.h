@@ -153,6 +153,20 @@ class WorkstationsClient {
   Operations& operations() { return operations_; }
 
  private:
+  // `method` names the call; `name` and `collection` are paths below /v1/.
+  json::Value get(const char* method, const std::string& name, std::stop_token stop);
+  std::optional<json::Value> find(const char* method, const std::string& name, std::stop_token stop);
+  template <class T>
+  Listed<T> list(const char* method, const std::string& parent, const char* collection, T (*parse)(const json::Value&),
+                 const ListOptions& options, std::stop_token stop);
+  Operation create(const char* method, const std::string& collection, const char* id_name, const std::string& id,
+                   json::Value body, std::stop_token stop);
+  Operation update(const char* method, const std::string& name, const std::string& update_mask, json::Value body,
+                   const std::string& etag, std::stop_token stop);
+  Operation act(const char* method, const std::string& name, const char* verb, const std::string& etag,
+                std::stop_token stop);
+  Operation remove(const char* method, const std::string& name, const std::string& etag, std::stop_token stop);
+
   ApiClient& api_;
   std::string endpoint_;
   Operations operations_;

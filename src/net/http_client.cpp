@@ -380,10 +380,12 @@ void HttpClient::cancel(RequestId request) {
   curl_multi_wakeup(impl_->multi);
 }
 
-ClientResponse HttpClient::fetch(ClientRequest request) {
+ClientResponse HttpClient::fetch(ClientRequest request, std::stop_token stop) {
   std::promise<ClientOutcome> promise;
   auto future = promise.get_future();
-  send(std::move(request), [&promise](ClientOutcome outcome) { promise.set_value(std::move(outcome)); });
+  const RequestId id =
+      send(std::move(request), [&promise](ClientOutcome outcome) { promise.set_value(std::move(outcome)); });
+  const std::stop_callback on_stop(stop, [this, id] { cancel(id); });
   ClientOutcome outcome = future.get();
   if (!outcome) throw std::move(outcome.error());
   return std::move(*outcome);

@@ -7,6 +7,7 @@
 #include <expected>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 
@@ -69,8 +70,9 @@ class HttpClient {
   // `callback` runs once, on the client's thread; it must not block or throw.
   RequestId send(ClientRequest request, Callback callback);
   void cancel(RequestId request);  // its callback runs with CANCELLED; nothing when it is done
-  // Blocks: for workers and command lines, never for the loop or the client's own callbacks.
-  ClientResponse fetch(ClientRequest request);
+  // Blocks: for workers and command lines, never for the loop or the client's own callbacks. Throws CANCELLED soon
+  // after `stop` fires.
+  ClientResponse fetch(ClientRequest request, std::stop_token stop = {});
   // The same for a coroutine.
   Awaitable<ClientResponse> fetch(IoContext& io, ClientRequest request);
 

@@ -114,6 +114,23 @@ TEST(HttpClient, FailsWithACodeForEachReason) {
   EXPECT_EQ(failure_of(client, get("http://127.0.0.1:" + nobody.str())), "CONNECTION_FAILED");
 }
 
+TEST(HttpClient, EndsAFetchWhenItIsTold) {
+  ServerThread server(serve);
+  HttpClient client;
+  std::stop_source stop;
+  std::thread stopper([&] {
+    server.wait_until([](const auto& statistics) { return statistics.connections_total > 0; });
+    stop.request_stop();
+  });
+  try {
+    client.fetch(get(server.url("/never")), stop.get_token());
+    ADD_FAILURE() << "the fetch ended without an answer";
+  } catch (const base::Error& error) {
+    EXPECT_EQ(error.code(), "CANCELLED");
+  }
+  stopper.join();
+}
+
 TEST(HttpClient, FollowsRedirectsOnlyWhenAsked) {
   ServerThread server(serve);
   HttpClient client;
