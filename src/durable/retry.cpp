@@ -11,7 +11,7 @@ std::optional<base::Duration> Retry::delay(std::int64_t attempts, base::Duration
   const bool quota = error.error_class() == ErrorClass::quota;
   if (error.error_class() != ErrorClass::transient && error.error_class() != ErrorClass::throttled && !quota)
     return std::nullopt;
-  if (attempts_max <= 1) return std::nullopt;
+  if (attempts_max <= 1 || (quota && !waits_for_quota)) return std::nullopt;
   if (!quota && (attempts >= attempts_max || since_first >= time_max)) return std::nullopt;
 
   const double cap = double((quota ? quota_delay_max : delay_max).count());

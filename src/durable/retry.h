@@ -16,6 +16,7 @@ struct Retry {
   double factor = 2.0;
   base::Duration delay_max{30'000};
   base::Duration quota_delay_max{3'600'000};  // a limit that is reached frees up slowly
+  bool waits_for_quota = true;                // else the workflow sees the error, and waits itself
   base::Duration time_max{600'000};           // from the step's first attempt; quota waits do not count
 
   // What is called, for all steps that call the same one: its retries share a budget (retry_budget.h), so that many
