@@ -40,7 +40,7 @@ class PubsubPublisher {
   struct Entry;
   struct Batch;
   struct Lane {
-    std::shared_ptr<Batch> open;                // takes more messages
+    std::shared_ptr<Batch> open;               // takes more messages
     std::deque<std::shared_ptr<Batch>> turns;  // of an ordering key: to be sent in this order, one at a time
     std::size_t users = 0;
   };

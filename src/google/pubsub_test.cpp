@@ -31,9 +31,11 @@ base::Error unavailable() { return {base::ErrorClass::transient, "UNAVAILABLE", 
 
 TEST(PubsubMessages, AreReadInEitherSpelling) {
   const auto camel = read_pubsub_message(json::parse_value(
-      R"({"data":"eyJ9","attributes":{"a":"b"},"messageId":"7","publishTime":"2025-01-12T10:00:00.123456789Z","orderingKey":"k"})"));
+      R"({"data":"eyJ9","attributes":{"a":"b"},"messageId":"7","orderingKey":"k",
+          "publishTime":"2025-01-12T10:00:00.123456789Z"})"));
   const auto snake = read_pubsub_message(json::parse_value(
-      R"({"data":"eyJ9","attributes":{"a":"b"},"message_id":"7","publish_time":"2025-01-12T10:00:00.123Z","ordering_key":"k"})"));
+      R"({"data":"eyJ9","attributes":{"a":"b"},"message_id":"7","ordering_key":"k",
+          "publish_time":"2025-01-12T10:00:00.123Z"})"));
   for (const auto& message : {camel, snake}) {
     EXPECT_EQ(message.data, "{\"}");
     EXPECT_EQ(message.attributes, (std::map<std::string, std::string>{{"a", "b"}}));
