@@ -13,11 +13,27 @@ using namespace std::chrono_literals;
 
 const Call kCall{"workstations", "workstations.create", "/v1/projects/p/locations/l"};
 
+std::string detail(const std::string& type, const std::string& members) {
+  return R"({"@type":"type.googleapis.com/google.rpc.)" + type + R"(",)" + members + "}";
+}
+std::string info(const std::string& reason, const std::string& metadata = "{}") {
+  return detail("ErrorInfo", R"("reason":")" + reason + R"(","domain":"googleapis.com","metadata":)" + metadata);
+}
+std::string refused(int code, const std::string& message, const std::string& status, const std::string& details = "") {
+  return R"({"error":{"code":)" + std::to_string(code) + R"(,"message":")" + message + R"(","status":")" + status +
+         R"(","details":[)" + details + "]}}";
+}
+// As APIs answered before there were canonical statuses.
+std::string older(int code, const std::string& reason) {
+  return R"({"error":{"code":)" + std::to_string(code) + R"(,"message":"m","errors":[{"message":"m","reason":")" +
+         reason + R"("}]}})";
+}
+
 // One answer as a server gives it, and what is to be made of it. A row of the table in docs/google.md each.
 struct Sample {
   const char* name;
   int http_status;
-  const char* body;
+  std::string body;
   ErrorClass error_class;
   const char* code;
   const char* in_message = "";
@@ -45,97 +61,83 @@ TEST_P(Answers, AreUnderstoodByStatusAndReason) {
 // WP-11, WP-12, WP-16
 const Sample kSamples[] = {
     // 403 and 429: a quota, a rate, or a permission
-    {"QuotaByErrorInfo", 403,
-     R"({"error":{"code":403,"message":"Quota exceeded","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"QUOTA_EXCEEDED","domain":"workstations.googleapis.com"}]}})",
+    {"QuotaByErrorInfo", 403, refused(403, "Quota exceeded", "PERMISSION_DENIED", info("QUOTA_EXCEEDED")),
      ErrorClass::quota, "QUOTA_EXCEEDED", "Quota exceeded"},
     {"QuotaByQuotaFailure", 403,
-     R"({"error":{"code":403,"message":"No more","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.QuotaFailure","violations":[{"subject":"project:p","description":"CPUS, limit 24"}]}]}})",
+     refused(403, "No more", "PERMISSION_DENIED",
+             detail("QuotaFailure", R"("violations":[{"subject":"project:p","description":"CPUS, limit 24"}])")),
      ErrorClass::quota, "QUOTA_EXCEEDED", "project:p: CPUS, limit 24"},
-    {"QuotaByOlderReason", 403,
-     R"({"error":{"code":403,"message":"Quota","errors":[{"domain":"usageLimits","reason":"quotaExceeded","message":"Quota"}]}})",
-     ErrorClass::quota, "QUOTA_EXCEEDED"},
-    {"DailyLimit", 403, R"({"error":{"code":403,"message":"m","errors":[{"reason":"dailyLimitExceeded"}]}})",
-     ErrorClass::quota, "QUOTA_EXCEEDED"},
-    {"ResourceExhausted", 429, R"({"error":{"code":429,"message":"Quota 'CPUS'","status":"RESOURCE_EXHAUSTED"}})",
-     ErrorClass::quota, "QUOTA_EXCEEDED"},
+    {"QuotaByOlderReason", 403, older(403, "quotaExceeded"), ErrorClass::quota, "QUOTA_EXCEEDED"},
+    {"DailyLimit", 403, older(403, "dailyLimitExceeded"), ErrorClass::quota, "QUOTA_EXCEEDED"},
+    {"ResourceExhausted", 429, refused(429, "Quota 'CPUS'", "RESOURCE_EXHAUSTED"), ErrorClass::quota, "QUOTA_EXCEEDED"},
     {"ExhaustedThatNamesATime",
      429,
-     R"({"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED"}})",
+     refused(429, "m", "RESOURCE_EXHAUSTED"),
      ErrorClass::throttled,
      "RATE_LIMITED",
      "",
      7s,
      {{"Retry-After", "7"}}},
     {"RatePerMinute", 429,
-     R"({"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com","metadata":{"quota_unit":"1/min/{project}"}}]}})",
+     refused(429, "m", "RESOURCE_EXHAUSTED", info("RATE_LIMIT_EXCEEDED", R"({"quota_unit":"1/min/{project}"})")),
      ErrorClass::throttled, "RATE_LIMITED"},
     {"RatePerDay", 429,
-     R"({"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com","metadata":{"quota_unit":"1/d/{project}"}}]}})",
+     refused(429, "m", "RESOURCE_EXHAUSTED", info("RATE_LIMIT_EXCEEDED", R"({"quota_unit":"1/d/{project}"})")),
      ErrorClass::quota, "QUOTA_EXCEEDED"},
-    {"OlderRate", 403, R"({"error":{"code":403,"message":"m","errors":[{"reason":"rateLimitExceeded"}]}})",
-     ErrorClass::throttled, "RATE_LIMITED"},
-    {"OlderUserRate", 403, R"({"error":{"code":403,"message":"m","errors":[{"reason":"userRateLimitExceeded"}]}})",
-     ErrorClass::throttled, "RATE_LIMITED"},
+    {"OlderRate", 403, older(403, "rateLimitExceeded"), ErrorClass::throttled, "RATE_LIMITED"},
+    {"OlderUserRate", 403, older(403, "userRateLimitExceeded"), ErrorClass::throttled, "RATE_LIMITED"},
     {"BareTooMany", 429, "slow down", ErrorClass::throttled, "RATE_LIMITED", "HTTP 429", 3s, {{"Retry-After", "3"}}},
-    {"Capacity", 429,
-     R"({"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"ZONE_RESOURCE_POOL_EXHAUSTED","domain":"compute.googleapis.com"}]}})",
-     ErrorClass::quota, "CAPACITY_EXHAUSTED"},
+    {"Capacity", 429, refused(429, "m", "RESOURCE_EXHAUSTED", info("ZONE_RESOURCE_POOL_EXHAUSTED")), ErrorClass::quota,
+     "CAPACITY_EXHAUSTED"},
     {"PermissionInTheText", 403,
-     R"({"error":{"code":403,"message":"Permission 'workstations.workstations.create' denied on 'projects/p'","status":"PERMISSION_DENIED"}})",
+     refused(403, "Permission 'workstations.workstations.create' denied on 'projects/p'", "PERMISSION_DENIED"),
      ErrorClass::user, "PERMISSION_DENIED", "'workstations.workstations.create' denied on 'projects/p'"},
     {"PermissionInTheMetadata", 403,
-     R"({"error":{"code":403,"message":"Denied.","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"IAM_PERMISSION_DENIED","domain":"iam.googleapis.com","metadata":{"permission":"workstations.workstations.create","resource":"projects/p"}}]}})",
+     refused(
+         403, "Denied.", "PERMISSION_DENIED",
+         info("IAM_PERMISSION_DENIED", R"({"permission":"workstations.workstations.create","resource":"projects/p"})")),
      ErrorClass::user, "PERMISSION_DENIED", "Missing permission: workstations.workstations.create. On: projects/p."},
-    {"OlderForbidden", 403, R"({"error":{"code":403,"message":"m","errors":[{"reason":"forbidden"}]}})",
-     ErrorClass::user, "PERMISSION_DENIED"},
+    {"OlderForbidden", 403, older(403, "forbidden"), ErrorClass::user, "PERMISSION_DENIED"},
     {"BareForbidden", 403, "", ErrorClass::user, "PERMISSION_DENIED"},
-    {"ApiDisabled", 403,
-     R"({"error":{"code":403,"message":"m","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED","domain":"googleapis.com"}]}})",
-     ErrorClass::user, "API_DISABLED"},
-    {"BillingDisabled", 403,
-     R"({"error":{"code":403,"message":"m","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"BILLING_DISABLED","domain":"googleapis.com"}]}})",
-     ErrorClass::user, "BILLING_DISABLED"},
+    {"ApiDisabled", 403, refused(403, "m", "PERMISSION_DENIED", info("SERVICE_DISABLED")), ErrorClass::user,
+     "API_DISABLED"},
+    {"BillingDisabled", 403, refused(403, "m", "PERMISSION_DENIED", info("BILLING_DISABLED")), ErrorClass::user,
+     "BILLING_DISABLED"},
     // 409 has two meanings, and one more when it says none
-    {"AlreadyExists", 409, R"({"error":{"code":409,"message":"m","status":"ALREADY_EXISTS"}})", ErrorClass::conflict,
-     "ALREADY_EXISTS"},
-    {"OlderAlreadyExists", 409, R"({"error":{"code":409,"message":"m","errors":[{"reason":"alreadyExists"}]}})",
-     ErrorClass::conflict, "ALREADY_EXISTS"},
-    {"Aborted", 409, R"({"error":{"code":409,"message":"m","status":"ABORTED"}})", ErrorClass::transient, "ABORTED"},
+    {"AlreadyExists", 409, refused(409, "m", "ALREADY_EXISTS"), ErrorClass::conflict, "ALREADY_EXISTS"},
+    {"OlderAlreadyExists", 409, older(409, "alreadyExists"), ErrorClass::conflict, "ALREADY_EXISTS"},
+    {"Aborted", 409, refused(409, "m", "ABORTED"), ErrorClass::transient, "ABORTED"},
     {"BareConflict", 409, "<html>", ErrorClass::conflict, "CONFLICT"},
     // 400 may be a lost race
     {"FailedPrecondition", 400,
-     R"({"error":{"code":400,"message":"m","status":"FAILED_PRECONDITION","details":[{"@type":"type.googleapis.com/google.rpc.PreconditionFailure","violations":[{"type":"STATE","subject":"ws","description":"is stopping"}]}]}})",
+     refused(400, "m", "FAILED_PRECONDITION",
+             detail("PreconditionFailure",
+                    R"("violations":[{"type":"STATE","subject":"ws","description":"is stopping"}])")),
      ErrorClass::conflict, "FAILED_PRECONDITION", "ws: is stopping"},
     {"InvalidArgument", 400,
-     R"({"error":{"code":400,"message":"Invalid","status":"INVALID_ARGUMENT","details":[{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":"workstation_id","description":"must match"}]}]}})",
+     refused(400, "Invalid", "INVALID_ARGUMENT",
+             detail("BadRequest", R"("fieldViolations":[{"field":"workstation_id","description":"must match"}])")),
      ErrorClass::user, "INVALID_ARGUMENT", "workstation_id: must match"},
-    {"OutOfRange", 400, R"({"error":{"code":400,"message":"m","status":"OUT_OF_RANGE"}})", ErrorClass::user,
-     "OUT_OF_RANGE"},
+    {"OutOfRange", 400, refused(400, "m", "OUT_OF_RANGE"), ErrorClass::user, "OUT_OF_RANGE"},
     {"BareBadRequest", 400, "{}", ErrorClass::user, "INVALID_ARGUMENT"},
-    {"Unauthenticated", 401, R"({"error":{"code":401,"message":"m","status":"UNAUTHENTICATED"}})", ErrorClass::user,
-     "UNAUTHENTICATED"},
+    {"Unauthenticated", 401, refused(401, "m", "UNAUTHENTICATED"), ErrorClass::user, "UNAUTHENTICATED"},
     {"BareUnauthenticated", 401, "", ErrorClass::user, "UNAUTHENTICATED"},
-    {"NotFound", 404, R"({"error":{"code":404,"message":"m","status":"NOT_FOUND"}})", ErrorClass::user, "NOT_FOUND"},
+    {"NotFound", 404, refused(404, "m", "NOT_FOUND"), ErrorClass::user, "NOT_FOUND"},
     {"BareNotFound", 404, "<!DOCTYPE html><title>Error 404</title>", ErrorClass::user, "NOT_FOUND"},
     {"Gone", 410, "", ErrorClass::user, "NOT_FOUND"},
-    {"StaleEtag", 412, R"({"error":{"code":412,"message":"m","errors":[{"reason":"conditionNotMet"}]}})",
-     ErrorClass::conflict, "CONDITION_NOT_MET"},
+    {"StaleEtag", 412, older(412, "conditionNotMet"), ErrorClass::conflict, "CONDITION_NOT_MET"},
     {"TooLarge", 413, "", ErrorClass::user, "REFUSED"},
-    {"Cancelled", 499, R"({"error":{"code":499,"message":"m","status":"CANCELLED"}})", ErrorClass::transient,
-     "CANCELLED"},
+    {"Cancelled", 499, refused(499, "m", "CANCELLED"), ErrorClass::transient, "CANCELLED"},
     // 5xx
-    {"Internal", 500, R"({"error":{"code":500,"message":"m","status":"INTERNAL"}})", ErrorClass::transient, "INTERNAL"},
-    {"Unknown", 500, R"({"error":{"code":500,"message":"m","status":"UNKNOWN"}})", ErrorClass::transient, "UNKNOWN"},
-    {"DataLoss", 500, R"({"error":{"code":500,"message":"m","status":"DATA_LOSS"}})", ErrorClass::internal,
-     "DATA_LOSS"},
-    {"Unimplemented", 501, R"({"error":{"code":501,"message":"m","status":"UNIMPLEMENTED"}})", ErrorClass::internal,
-     "UNIMPLEMENTED"},
-    {"Unavailable", 503,
-     R"({"error":{"code":503,"message":"m","status":"UNAVAILABLE","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}]}})",
+    {"Internal", 500, refused(500, "m", "INTERNAL"), ErrorClass::transient, "INTERNAL"},
+    {"Unknown", 500, refused(500, "m", "UNKNOWN"), ErrorClass::transient, "UNKNOWN"},
+    {"DataLoss", 500, refused(500, "m", "DATA_LOSS"), ErrorClass::internal, "DATA_LOSS"},
+    {"Unimplemented", 501, refused(501, "m", "UNIMPLEMENTED"), ErrorClass::internal, "UNIMPLEMENTED"},
+    {"Unavailable", 503, refused(503, "m", "UNAVAILABLE", detail("RetryInfo", R"("retryDelay":"1.5s")")),
      ErrorClass::transient, "UNAVAILABLE", "", 1500ms},
     {"TheLaterOfTwoTimes",
      503,
-     R"({"error":{"code":503,"message":"m","status":"UNAVAILABLE","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"1.5s"}]}})",
+     refused(503, "m", "UNAVAILABLE", detail("RetryInfo", R"("retryDelay":"1.5s")")),
      ErrorClass::transient,
      "UNAVAILABLE",
      "",
@@ -157,8 +159,7 @@ const Sample kSamples[] = {
      "",
      std::nullopt,
      {{"Retry-After", "soon"}}},
-    {"DeadlineExceeded", 504, R"({"error":{"code":504,"message":"m","status":"DEADLINE_EXCEEDED"}})",
-     ErrorClass::transient, "DEADLINE_EXCEEDED"},
+    {"DeadlineExceeded", 504, refused(504, "m", "DEADLINE_EXCEEDED"), ErrorClass::transient, "DEADLINE_EXCEEDED"},
     {"HtmlOfAFrontEnd",
      502,
      "<!DOCTYPE html><title>Error 502 (Server Error)!!1</title>",
@@ -170,8 +171,7 @@ const Sample kSamples[] = {
     {"EmptyAnswer", 500, "", ErrorClass::transient, "UNAVAILABLE"},
     {"Redirect", 302, "", ErrorClass::internal, "UNEXPECTED_REDIRECT"},
     {"ProxyWantsAPassword", 407, "", ErrorClass::internal, "PROXY_REFUSED"},
-    {"AStatusFromTheFuture", 503, R"({"error":{"code":503,"message":"m","status":"OVERSLEPT"}})", ErrorClass::transient,
-     "UNAVAILABLE"},
+    {"AStatusFromTheFuture", 503, refused(503, "m", "OVERSLEPT"), ErrorClass::transient, "UNAVAILABLE"},
     {"WithinAnArray", 404, R"([{"error":{"code":404,"message":"m","status":"NOT_FOUND"}}])", ErrorClass::user,
      "NOT_FOUND"},
     {"WrongTypesEverywhere", 400,
@@ -226,8 +226,8 @@ TEST(Policy, KnowsEveryCanonicalCodeInsideAnOperation) {
 
 // WP-11: a quota inside a finished operation
 TEST(Policy, ReadsTheDetailsInsideAnOperation) {
-  const auto status = json::parse<Status>(
-      R"({"code":7,"message":"m","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"QUOTA_EXCEEDED","domain":"compute.googleapis.com","metadata":{"quota_limit":"CPUS"}}]})");
+  const auto status = json::parse<Status>(R"({"code":7,"message":"m","details":[)" +
+                                          info("QUOTA_EXCEEDED", R"({"quota_limit":"CPUS"})") + "]}");
   const auto error = to_error(kCall, status);
   EXPECT_EQ(error.code(), "QUOTA_EXCEEDED");
   EXPECT_EQ(error.error_class(), ErrorClass::quota);
@@ -247,14 +247,12 @@ TEST(Policy, ReadsComputesOperations) {
 
 TEST(Policy, KeepsWhatProgramsNeedInTheDetails) {
   const auto error = to_error(
-      kCall,
-      net::ClientResponse{
-          429,
-          {},
-          R"({"error":{"code":429,"message":"m","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com","metadata":{"service":"workstations.googleapis.com"}}]}})"});
-  EXPECT_EQ(
-      json::print_value(error.details()),
-      R"({"status":"RESOURCE_EXHAUSTED","httpStatus":429,"reason":"RATE_LIMIT_EXCEEDED","domain":"googleapis.com","metadata":{"service":"workstations.googleapis.com"},"service":"workstations","method":"workstations.create","path":"/v1/projects/p/locations/l"})");
+      kCall, net::ClientResponse{
+                 429, {}, refused(429, "m", "RESOURCE_EXHAUSTED", info("RATE_LIMIT_EXCEEDED", R"({"service":"s"})"))});
+  EXPECT_EQ(json::print_value(error.details()),
+            R"({"status":"RESOURCE_EXHAUSTED","httpStatus":429,"reason":"RATE_LIMIT_EXCEEDED",)"
+            R"("domain":"googleapis.com","metadata":{"service":"s"},"service":"workstations",)"
+            R"("method":"workstations.create","path":"/v1/projects/p/locations/l"})");
   EXPECT_FALSE(details_of(base::internal_error("not from here")));
 }
 

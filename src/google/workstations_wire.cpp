@@ -29,7 +29,9 @@ std::vector<std::string> parse_conditions(const json::Value& conditions) {
 // Members that say something. What is empty or zero is left to the API's default.
 class Writer {
  public:
-  Writer& text(std::string_view name, const std::string& value) { return put(name, json::to_value(value), !value.empty()); }
+  Writer& text(std::string_view name, const std::string& value) {
+    return put(name, json::to_value(value), !value.empty());
+  }
   Writer& number(std::string_view name, std::int64_t value) { return put(name, value, value != 0); }
   Writer& flag(std::string_view name, bool value) { return put(name, value, value); }
   Writer& map(std::string_view name, const std::map<std::string, std::string>& value) {
