@@ -1,11 +1,11 @@
 #include "google/api_client.h"
 
-#include <condition_variable>
 #include <map>
 #include <mutex>
 
 #include "base/random.h"
 #include "google/json_reading.h"
+#include "google/wait.h"
 #include "net/http_client.h"
 #include "net/url.h"
 
@@ -22,15 +22,6 @@ constexpr base::Duration kReadRetryAfterMax{2'000};
 const char* kRequestsHelp = "Calls of Google's APIs, by what came of them";
 const char* kSecondsHelp = "How long calls of Google's APIs took, waiting for a token and quick retries included";
 const char* kCircuitHelp = "Whether calls of an endpoint go out: 0 yes (closed), 1 a probe (half open), 2 no (open)";
-
-// False when `stop` fired.
-bool wait_for(base::Duration duration, const std::stop_token& stop) {
-  std::mutex mutex;
-  std::condition_variable_any never;
-  std::unique_lock lock(mutex);
-  never.wait_for(lock, stop, duration, [] { return false; });
-  return !stop.stop_requested();
-}
 
 std::string url_of(const std::string& endpoint, const ApiRequest& request) {
   std::string url = endpoint + request.path;
@@ -215,7 +206,8 @@ std::optional<json::Value> ApiClient::find(const ApiRequest& request) {
   } catch (const Error& error) {
     // Only the API itself knows that something does not exist: a page of a proxy or of a wrong address does not.
     const auto details = details_of(error);
-    if (error.code() == "NOT_FOUND" && details && (details->status == "NOT_FOUND" || !details->reason.empty()))
+    if (error.code() == "NOT_FOUND" && details && details->service == request.service &&
+        (details->status == "NOT_FOUND" || !details->reason.empty()))
       return std::nullopt;
     throw;
   }

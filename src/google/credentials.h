@@ -29,21 +29,27 @@ struct CredentialSettings {
   CredentialKind kind = CredentialKind::automatic;
   std::string file;  // of kinds `file` and `access_token`
   std::vector<std::string> scopes = {"https://www.googleapis.com/auth/cloud-platform"};
+  std::string ca_file;  // PEM, of who signs the endpoints' certificates; empty: the system's
 };
-SLIPWAY_JSON_SNAKE(CredentialSettings, kind, file, scopes)
+SLIPWAY_JSON_SNAKE(CredentialSettings, kind, file, scopes, ca_file)
 
 // Reads files at once and throws CREDENTIALS_INVALID (class user) when they cannot be used; the first token is fetched
 // when it is asked for. `http` and `clock` must outlive the source. `endpoints` have been checked.
+//
+// What the source throws later: CREDENTIALS_REFUSED (user) when the answer is that these credentials are not good for a
+// token, whatever the code of that answer was; else what passes, as google/error.h and the HTTP client have it.
 std::unique_ptr<TokenSource> make_credentials(const CredentialSettings& settings, const Endpoints& endpoints,
                                               net::HttpClient& http, const base::Clock& clock,
                                               PlainHttp plain_http = PlainHttp::loopback_only);
 
-// What a credential file is, without its secrets: for `--check` and logs.
+// What the credentials are, without their secrets: for checks and logs.
 struct CredentialSummary {
-  std::string kind;     // service_account, external_account, authorized_user, metadata …
+  std::string kind;     // service_account, external_account, authorized_user, metadata, access_token, none
+  std::string file;     // that was read, if any
   std::string account;  // the service account's address, if known
   std::string project;  // the file's project_id, if there is one
 };
+SLIPWAY_JSON_SNAKE(CredentialSummary, kind, file, account, project)
 CredentialSummary summarize(const CredentialSettings& settings);
 
 }  // namespace slipway::google
