@@ -15,7 +15,7 @@ base::Error invalid(std::string message) {
 // What the service would refuse: asked here, so that it costs its neighbours no second request.
 void check(const PubsubMessage& message) {
   if (message.data.empty() && message.attributes.empty()) throw invalid("it has neither data nor an attribute");
-  if (size_of(message) > kPublishBytesMax) throw invalid("it is larger than 10 MB");
+  if (message.data.size() > kPublishBytesMax) throw invalid("it is larger than 10 MB");
   if (message.ordering_key.size() > kOrderingKeyMax) throw invalid("its ordering key is longer than 1 KB");
   if (message.attributes.size() > kAttributesMax) throw invalid("it has more than 100 attributes");
   for (const auto& [name, value] : message.attributes)

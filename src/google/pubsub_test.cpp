@@ -166,7 +166,7 @@ TEST_F(Publishing, ABatchEndsWhereItWouldBeTooLarge) {
 
 TEST_F(Publishing, WhatTheServiceCouldNeverTakeIsRefusedAtOnce) {
   PubsubPublisher publisher(pubsub_, metrics_, {.delay = 1h});
-  for (const auto& message : {PubsubMessage{}, PubsubMessage{.data = std::string(kPublishBytesMax, 'x')},
+  for (const auto& message : {PubsubMessage{}, PubsubMessage{.data = std::string(kPublishBytesMax + 1, 'x')},
                               PubsubMessage{.data = "a", .attributes = {{"name", std::string(1'025, 'x')}}},
                               PubsubMessage{.data = "a", .attributes = {{"", "x"}}},
                               PubsubMessage{.data = "a", .attributes = {}, .ordering_key = std::string(1'025, 'k')}})

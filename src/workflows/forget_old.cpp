@@ -3,6 +3,7 @@
 #include "fleet/alert.h"
 #include "fleet/change_feed.h"
 #include "fleet/idempotency.h"
+#include "fleet/received_message.h"
 
 namespace slipway::workflows {
 namespace {
@@ -25,7 +26,9 @@ std::int64_t remove_all(store::Database& database, const durable::Attempt& attem
 
 }  // namespace
 
-std::vector<std::string> ForgetOld::outline() { return {"forget-answers", "forget-changes", "forget-alerts"}; }
+std::vector<std::string> ForgetOld::outline() {
+  return {"forget-answers", "forget-changes", "forget-alerts", "forget-messages"};
+}
 
 durable::Run<Forgotten> ForgetOld::operator()(durable::Context& run, ForgetRequest) const {
   Forgotten forgotten;
@@ -43,6 +46,11 @@ durable::Run<Forgotten> ForgetOld::operator()(durable::Context& run, ForgetReque
     const auto before = services_.clock.now() - kAlertsKept;
     return remove_all(services_.database, attempt,
                       [before](store::Transaction& tx) { return fleet::forget_alerts(tx, before); });
+  });
+  forgotten.messages = co_await run.step("forget-messages", [this](durable::Attempt& attempt) {
+    const auto now = services_.clock.now();
+    return remove_all(services_.database, attempt,
+                      [now](store::Transaction& tx) { return fleet::forget_messages(tx, now); });
   });
   co_return forgotten;
 }

@@ -1,6 +1,6 @@
 #pragma once
 // Forgets what nobody asks for any more: answers kept under Idempotency-Keys, changes older than a live stream can
-// resume from, and alerts that were resolved long ago.
+// resume from, alerts that were resolved long ago, and messages that cannot come again.
 
 #include "workflows/services.h"
 
@@ -13,8 +13,9 @@ struct Forgotten {
   std::int64_t answers = 0;
   std::int64_t changes = 0;
   std::int64_t alerts = 0;
+  std::int64_t messages = 0;
 };
-SLIPWAY_JSON_CAMEL(Forgotten, answers, changes, alerts)
+SLIPWAY_JSON_CAMEL(Forgotten, answers, changes, alerts, messages)
 
 class ForgetOld {
  public:

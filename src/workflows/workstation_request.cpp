@@ -5,7 +5,6 @@
 namespace slipway::workflows {
 namespace {
 
-constexpr std::size_t kOrderBytesMax = 16 << 10;  // four short texts and what a sender may add
 constexpr std::size_t kPrefixMax = 8;
 constexpr std::size_t kSuffixLength = 10;
 constexpr std::string_view kSuffixLetters = "abcdefghijkmnpqrstuvwxyz23456789";  // 32, none taken for another

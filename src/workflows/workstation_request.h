@@ -15,8 +15,9 @@ namespace slipway::workflows {
 inline constexpr std::string_view kProvisionType = "workstation.provision";
 // Where the operator made such a queue, provisionings wait in it, by organization.
 inline constexpr std::string_view kWorkstationQueue = "workstations";
-inline constexpr std::size_t kPartyIdMax = 128;  // of a user or organization
-inline constexpr std::size_t kEmailMax = 254;    // RFC 5321 §4.5.3.1.3
+inline constexpr std::size_t kOrderBytesMax = 16 << 10;  // four short texts and what a sender may add
+inline constexpr std::size_t kPartyIdMax = 128;          // of a user or organization
+inline constexpr std::size_t kEmailMax = 254;            // RFC 5321 §4.5.3.1.3
 
 // The message's body. Further members are ignored: who sends it may add some.
 struct Order {
