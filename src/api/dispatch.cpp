@@ -76,6 +76,7 @@ net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
     if (http_status(*error) >= 500)
       hub_.log.error("a request failed", *error, {{"request", call.request_id}, {"route", call.route}});
     count_refused(*error);
+    if (error->code() == "FORBIDDEN" && call.caller) denied_.note(call);
     response = failure(call.meta(), *error, accept_of(request));
     if (const auto* allowed = error->details().if_object(); allowed != nullptr && error->code() == "METHOD_NOT_ALLOWED")
       response->headers.set("Allow", std::string_view(allowed->at("allow").as_string()));

@@ -3,6 +3,7 @@
 // log.
 
 #include "api/cors.h"
+#include "api/denied_attempts.h"
 #include "api/outgoing.h"
 #include "api/rate_limits.h"
 #include "api/request_metrics.h"
@@ -38,6 +39,7 @@ class Dispatcher {
   const net::StaticFiles* pages_;
   const Cors cors_;
   RateLimits rates_;  // by API key
+  DeniedAttempts denied_;
   RequestMetrics metrics_;
   PackedPages packed_pages_;
 };

@@ -1,4 +1,4 @@
-// Who the caller is; API keys and the audit log, for admins.
+// Who the caller is; and API keys, for admins.
 
 #include "fleet/identity.h"
 #include "api/commit.h"
@@ -137,25 +137,6 @@ Answer delete_key(Call& call) {
   co_return std::move(committed.answer);
 }
 
-Answer list_audit(Call& call) {
-  const auto paging = paging_of(parse_query<CursorQuery>(call));
-  const auto before = read_number_cursor(call, paging.cursor);
-  std::vector<fleet::AuditEntry> entries;
-  Page page{.page_size = paging.limit};
-  co_await read(call.hub, [&](store::Transaction& tx) {
-    entries = fleet::list_audit(tx, before, paging.limit + 1);
-    page.total = fleet::count_audit(tx);
-  });
-  page.has_more = std::int64_t(entries.size()) > paging.limit;
-  if (page.has_more) {
-    entries.pop_back();
-    page.next_cursor = make_cursor(call, std::to_string(entries.back().seq));
-  }
-  json::Array items;
-  for (const auto& entry : entries) items.push_back(json::to_value(entry));
-  co_return list(call.meta(), std::move(items), page);
-}
-
 }  // namespace
 
 void add_identity_routes(Router& router) {
@@ -178,12 +159,6 @@ void add_identity_routes(Router& router) {
               .tag = "Identity",
               .summary = "Takes a key away: it opens nothing from now on",
               .answer = one<DeletedKey>()});
-  router.add(net::Method::get, "/v1/audit", Permission::admin, list_audit,
-             {.id = "listAudit",
-              .tag = "Identity",
-              .summary = "Who did what to what, newest first",
-              .query = query_of<CursorQuery>(),
-              .answer = page_of<fleet::AuditEntry>()});
 }
 
 }  // namespace slipway::api

@@ -23,7 +23,8 @@ constexpr std::array kTags = {
     Tag{"Alerts", "What needs the attention of a person"},
     Tag{"Schedules", "Runs by the calendar"},
     Tag{"Queues", "How many runs may be at work"},
-    Tag{"Identity", "Who may ask, and who did"},
+    Tag{"Identity", "Who may ask"},
+    Tag{"Audit", "Who did what"},
     Tag{"System", "The hub itself"},
 };
 
@@ -153,6 +154,9 @@ json::Object answer_content(const Operation& operation, json::Schemas& schemas) 
     case AnswerShape::text:
       content = body_content(json::Object{{"type", "string"}}, "text/plain");
       break;
+    case AnswerShape::lines:
+      content = body_content(json::Object{{"type", "string"}}, "application/jsonl");
+      break;
     case AnswerShape::html:
       content = body_content(json::Object{{"type", "string"}}, "text/html");
       break;
@@ -224,6 +228,7 @@ json::Object answers(const Router::Route& route, json::Schemas& schemas) {
 std::string whose(std::string_view collection) {
   if (collection == "schedules") return "The schedule's id or name";
   if (collection == "why") return "The id of a workspace or run";
+  if (collection == "audit") return "The entry's place in the chain";
   std::string one(collection);
   if (one.ends_with('s')) one.pop_back();
   return "Of the " + one;

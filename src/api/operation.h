@@ -32,6 +32,7 @@ enum class AnswerShape {
   page,       // in the envelope, an array, with meta.pagination
   document,   // JSON as it is
   text,       // text/plain
+  lines,      // application/jsonl: a JSON text in each line
   html,       // text/html
   stream,     // server-sent events and nothing else
   websocket,  // 101

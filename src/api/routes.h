@@ -18,7 +18,8 @@ void add_webhook_delivery_routes(Router& router);  // webhook_deliveries.cpp: ad
 void add_event_routes(Router& router);             // events.cpp
 void add_connect_routes(Router& router);           // connect.cpp: agents and their clients
 void add_why_routes(Router& router);               // why.cpp
-void add_identity_routes(Router& router);          // identity.cpp: me, API keys, audit
+void add_identity_routes(Router& router);          // identity.cpp: me, API keys
+void add_audit_routes(Router& router);             // audit.cpp
 void add_system_routes(Router& router);            // system.cpp: health, metrics, providers
 void add_openapi_routes(Router& router);           // openapi_routes.cpp: the description of all of them; added last
 
@@ -37,6 +38,7 @@ inline Router all_routes() {
   add_connect_routes(router);
   add_why_routes(router);
   add_identity_routes(router);
+  add_audit_routes(router);
   add_system_routes(router);
   add_openapi_routes(router);
   return router;

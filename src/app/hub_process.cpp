@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -21,6 +22,7 @@
 #include "app/version.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
+#include "fleet/audit_chain.h"
 #include "fleet/run_changes.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
@@ -127,6 +129,7 @@ net::StaticOptions page_options() {
 struct HubProcess::Impl {
   explicit Impl(const HubConfig& given);
 
+  void keep_audit();
   void add_providers();
   void add_workflows();
   void add_schedules();
@@ -218,6 +221,7 @@ struct HubProcess::Impl {
 };
 
 HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
+  keep_audit();
   add_providers();
   add_workflows();
   add_schedules();
@@ -240,6 +244,16 @@ HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
             log.error("something could not be undone and needs a person", {{"run", run.id}, {"step", event.step}});
         }
       });
+}
+
+// The head of its chain is the last lock of a group: this has to stay the last ending.
+void HubProcess::Impl::keep_audit() {
+  const auto tell = [this, told = std::make_shared<std::atomic<bool>>()] {
+    if (!told->exchange(true))
+      log.error("somebody else has changed the audit log, or the key is another one: run 'slipway audit verify'", {});
+  };
+  fleet::keep_audit(*database, fleet::AuditChain(sealer, tell));
+  fleet::chain_old_entries(*database);
 }
 
 void HubProcess::Impl::add_providers() {

@@ -3,7 +3,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "fleet/audit.h"
 #include "fleet/change_feed.h"
 #include "fleet/connect_ticket.h"
 #include "fleet/idempotency.h"
@@ -263,18 +262,6 @@ TEST_P(Fleet, ATicketOfAKeyThatIsGoneOpensNothing) {
     holder = redeem_ticket(tx, ticket, here, kNow);
   });
   EXPECT_FALSE(holder);
-}
-
-TEST_P(Fleet, TheAuditIsListedNewestFirst) {
-  for (const auto* action : {"first", "second", "third"})
-    write([&](Transaction& tx) { audit(tx, {.at = kNow, .actor_id = "a", .action = action, .details = 1}); });
-  read([&](Transaction& tx) {
-    const auto newest = list_audit(tx, std::nullopt, 2);
-    ASSERT_EQ(newest.size(), 2u);
-    EXPECT_EQ(newest[0].action, "third");
-    EXPECT_EQ(list_audit(tx, newest[1].seq, 2).front().action, "first");
-    EXPECT_EQ(count_audit(tx), 3);
-  });
 }
 
 TEST(WorkspaceName, SaysWhatIsWrongWithIt) {
