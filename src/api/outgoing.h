@@ -26,6 +26,7 @@ class Outgoing final : public net::Exchange {
   net::Awaitable<std::unique_ptr<net::WebSocket>> accept_websocket(std::optional<std::string> subprotocol) override {
     return exchange_.accept_websocket(std::move(subprotocol));
   }
+  void abandon() override { exchange_.abandon(); }
   bool answered() const override { return exchange_.answered(); }
 
  private:

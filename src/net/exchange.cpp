@@ -165,6 +165,12 @@ Awaitable<std::unique_ptr<WebSocket>> HttpExchange::accept_websocket(std::option
   co_return socket;
 }
 
+void HttpExchange::abandon() {
+  begin_answer();
+  connection_.transport()->reset_on_close();
+  connection_.break_off();
+}
+
 Awaitable<void> HttpExchange::fail(std::exception_ptr failure) {
   if (answered_) {
     connection_.shared().trouble(base::as_error(failure));

@@ -21,6 +21,7 @@ class HttpExchange final : public Exchange {
   Awaitable<std::unique_ptr<Stream>> start_stream(Response head) override;
   bool wants_websocket() const override;
   Awaitable<std::unique_ptr<WebSocket>> accept_websocket(std::optional<std::string> subprotocol) override;
+  void abandon() override;
   bool answered() const override { return answered_; }
 
   // What the handler threw, or that it did not answer.

@@ -34,7 +34,7 @@ class Stream {
   virtual void on_closed(std::function<void()> callback) = 0;
 };
 
-// One request that is being answered. Exactly one of the three answers is given; a handler that returns without one is
+// One request that is being answered. Exactly one of the four answers is given; a handler that returns without one is
 // an INTERNAL_ERROR. Lives until the handler returns.
 class Exchange {
  public:
@@ -49,6 +49,8 @@ class Exchange {
   // Throws user UPGRADE_REQUIRED when the request asks for none; the handler can still answer. The WebSocket may
   // outlive the handler; the server still closes it (1001) when it drains.
   virtual Awaitable<std::unique_ptr<WebSocket>> accept_websocket(std::optional<std::string> subprotocol = {}) = 0;
+  // No answer: the peer sees a reset. For those who simulate failing servers, and for peers that deserve none.
+  virtual void abandon() = 0;
   virtual bool answered() const = 0;
 };
 

@@ -22,6 +22,7 @@ Awaitable<void> echo(Exchange& exchange) {
   const Request& request = exchange.request();
   if (request.path == "/throw") throw base::Error(base::ErrorClass::user, "NO_LUCK", "no luck");
   if (request.path == "/silent") co_return;
+  if (request.path == "/abandon") co_return exchange.abandon();
   std::string text = std::string(to_string(request.method)) + " " + request.path;
   for (const auto& [name, value] : request.query) text += " " + name + "=" + value;
   text += "|" + request.body;
@@ -66,6 +67,13 @@ TEST(Server, AnswersAnOrdinaryClient) {
   ServerThread server(echo);
   EXPECT_EQ(run_curl("'" + server.url("/a%20b?x=1&y=%C3%BC") + "'"), "GET /a b x=1 y=ü|");
   EXPECT_EQ(run_curl("-X PATCH -d hello '" + server.url("/") + "'"), "PATCH /|hello");
+}
+
+TEST(Server, AbandonedRequestSeesAReset) {
+  ServerThread server(echo);
+  const std::string output = run_curl("'" + server.url("/abandon") + "'");
+  EXPECT_NE(output.find("reset by peer"), std::string::npos) << output;
+  EXPECT_EQ(run_curl("'" + server.url("/next") + "'"), "GET /next|");
 }
 
 TEST(Server, KeepsTheConnectionForTheNextRequest) {

@@ -62,6 +62,10 @@ class Transport : public std::enable_shared_from_this<Transport> {
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
   }
+  void reset_on_close() {
+    error_code ignored;
+    socket_.set_option(boost::asio::socket_base::linger(true, 0), ignored);
+  }
   // The peer sees the connection end, or a reset if it is still sending.
   void close() {
     error_code ignored;

@@ -1,0 +1,10 @@
+# The simulated cloud: built like a room, but none of the product; it knows only base and net.
+slipway_room(simulator DEPENDS slipway_net)
+target_include_directories(slipway_simulator PUBLIC ${CMAKE_SOURCE_DIR})
+add_executable(slipway-simulator simulator/simulator_main.cpp)
+target_link_libraries(slipway-simulator PRIVATE slipway_simulator)
+target_precompile_headers(slipway-simulator REUSE_FROM slipway_base)
+set_target_properties(slipway-simulator PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/src)
+if(TARGET test_simulator)
+  set_target_properties(test_simulator PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/src)
+endif()
