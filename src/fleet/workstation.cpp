@@ -134,6 +134,12 @@ std::vector<WorkstationCount> count_by_tier(store::Transaction& tx) {
   return counts;
 }
 
+std::optional<Instant> oldest_creating(store::Transaction& tx) {
+  return tx.query("SELECT MIN(created_at) FROM workstation_records WHERE status = 'creating'")
+      .front()
+      .instant_or_null(0);
+}
+
 // ---- changes by runs
 
 void take_workstation(store::Transaction& tx, Workstation& workstation, const RunId& run, WorkstationStatus status,

@@ -89,6 +89,8 @@ struct WorkstationCount {
   std::int64_t count;
 };
 std::vector<WorkstationCount> count_by_tier(store::Transaction& tx);
+// When the oldest was ordered of those that are being made; empty when none is.
+std::optional<Instant> oldest_creating(store::Transaction& tx);
 
 // ---- changes by runs. Each is ignored unless the workstation still belongs to that run; false then.
 
