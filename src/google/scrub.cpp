@@ -11,7 +11,7 @@ constexpr std::size_t kMessageBytesMax = 1'000;
 constexpr std::size_t kWordBytesMax = 120;  // longer without a '/' is no word and no name: a key, or part of one
 
 bool is_word_character(char c) {
-  return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("._~+/=-").contains(c);
+  return std::isalnum(static_cast<unsigned char>(c)) || std::string_view("._~+/=%-").contains(c);
 }
 
 bool is_secret(std::string_view word) {
