@@ -26,11 +26,15 @@
 namespace slipway::notify {
 class WebhookDeliverer;
 }
+namespace slipway::workflows {
+class WorkstationIntake;
+}
 
 namespace slipway::api {
 
 class ChangeStream;
 class Doorbell;
+struct PubsubPush;
 
 // Everything that handlers use; wired by app, lives longer than the server. For the loop's thread.
 struct Hub {
@@ -51,8 +55,10 @@ struct Hub {
   KeyCache key_cache;
   observe::Registry& metrics;
   const observe::Logger& log;
-  bool open_metrics = false;  // /metrics without a key
-  bool draining = false;      // nobody waits for anything any more
+  workflows::WorkstationIntake* intake = nullptr;  // without a cloud: none
+  PubsubPush* push = nullptr;                      // unless it is configured
+  bool open_metrics = false;                       // /metrics without a key
+  bool draining = false;                           // nobody waits for anything any more
   std::string version;
 };
 

@@ -21,6 +21,7 @@ constexpr std::array kTags = {
     Tag{"Events", "Changes as they happen"},
     Tag{"Webhooks", "Endpoints that are told of changes, and what was delivered to them"},
     Tag{"Alerts", "What needs the attention of a person"},
+    Tag{"Messages", "What a Pub/Sub subscription delivered, and what was made of it"},
     Tag{"Schedules", "Runs by the calendar"},
     Tag{"Queues", "How many runs may be at work"},
     Tag{"Identity", "Who may ask"},

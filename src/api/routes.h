@@ -15,6 +15,8 @@ void add_queue_routes(Router& router);             // queues.cpp
 void add_alert_routes(Router& router);             // alerts.cpp
 void add_webhook_routes(Router& router);           // webhooks.cpp
 void add_webhook_delivery_routes(Router& router);  // webhook_deliveries.cpp: added by the one before
+void add_message_routes(Router& router);           // messages.cpp
+void add_pubsub_push_routes(Router& router);       // pubsub_push.cpp
 void add_event_routes(Router& router);             // events.cpp
 void add_connect_routes(Router& router);           // connect.cpp: agents and their clients
 void add_why_routes(Router& router);               // why.cpp
@@ -34,6 +36,8 @@ inline Router all_routes() {
   add_queue_routes(router);
   add_alert_routes(router);
   add_webhook_routes(router);
+  add_message_routes(router);
+  add_pubsub_push_routes(router);
   add_event_routes(router);
   add_connect_routes(router);
   add_why_routes(router);
