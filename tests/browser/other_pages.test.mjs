@@ -1,6 +1,7 @@
 // Metrics, schedules, queues and webhooks in the browser.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { after, before, test } from "node:test";
 
@@ -146,6 +147,35 @@ test("A webhook is paused, resumed, and deleted", async () => {
   await gone(row(receiver.url));
 });
 
+// WP-19
+test("The audit is verified, filtered, and exported as a file", async () => {
+  await go("Audit");
+  await visible(row("webhook.delete"));
+  await button("Verify").click();
+  await visible(page.getByText("The audit is whole."));
+  await stage.inspect("audit", page);
+  await page.getByLabel("Action").fill("webhook.");
+  await page.keyboard.press("Tab");
+  await page.waitForURL(/audit\?action=webhook\.$/);
+  await gone(row("schedule."));
+  const [download] = await Promise.all([page.waitForEvent("download"), button("Export").click()]);
+  const lines = readFileSync(await download.path(), "utf8")
+    .trim()
+    .split("\n")
+    .map(JSON.parse);
+  assert.deepEqual(
+    lines.map(({ seq }) => seq),
+    lines.map((_, index) => index + 1),
+  );
+  assert.ok(lines.some(({ action }) => action === "webhook.delete"));
+});
+
+test("Where nothing is the matter there are no alerts", async () => {
+  await go("Alerts");
+  await visible(page.getByText("All is well"));
+  await stage.inspect("no-alerts", page);
+});
+
 test("Narrow screens show these pages without scrolling sideways", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
   for (const name of ["Metrics", "Schedules", "Queues", "Webhooks"]) {
@@ -163,7 +193,7 @@ test("Who is no admin is not offered what is for admins", async () => {
   await other.goto(`${stage.hub.url}/#key=${key}`);
   await visible(other.getByText("somebody"));
   const links = await other.getByRole("navigation", { name: "Main" }).getByRole("link").allInnerTexts();
-  assert.deepEqual(links, ["Workspaces", "Runs", "Metrics", "Webhooks", "API"]);
+  assert.deepEqual(links, ["Workspaces", "Runs", "Alerts", "Metrics", "Webhooks", "API"]);
   await other.goto(`${stage.hub.url}/#/queues`);
   await visible(other.getByRole("alert").filter({ hasText: "FORBIDDEN" }));
   await other.context().close();

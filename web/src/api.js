@@ -37,11 +37,21 @@ export class Api {
   post(path, body, { idempotencyKey = newIdempotencyKey() } = {}) {
     return this.#call("POST", path, { body, idempotencyKey });
   }
+  put(path, body) {
+    return this.#call("PUT", path, { body });
+  }
   patch(path, body) {
     return this.#call("PATCH", path, { body });
   }
   delete(path, { idempotencyKey = newIdempotencyKey() } = {}) {
     return this.#call("DELETE", path, { idempotencyKey });
+  }
+
+  /** What is no JSON, whole: a Blob. It may take as long as it takes. */
+  async file(path, { query } = {}) {
+    const response = await this.#fetch("GET", path + queryText(query), {});
+    if (!response.ok) throw await this.#failure(response);
+    return response.blob();
   }
 
   /** An open stream of server-sent events; throws ApiError when the hub refuses. */

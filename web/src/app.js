@@ -2,48 +2,52 @@
 
 import { Api } from "./api.js";
 import { h, render } from "./dom.js";
+import { header } from "./frame.js";
 import { later } from "./later.js";
 import { Live } from "./live.js";
 import { emptyState, pageHead } from "./parts.js";
 import { href, navigate, parseRoute } from "./router.js";
 import { Session } from "./session.js";
+import { Surroundings } from "./surroundings.js";
 import { RunPage } from "./pages/run.js";
 import { RunsPage } from "./pages/runs.js";
 import { SignInPage } from "./pages/sign_in.js";
 import { WorkspacePage } from "./pages/workspace.js";
 import { WorkspacesPage } from "./pages/workspaces.js";
 
-const MetricsPage = later("Metrics", async () => (await import("./pages/metrics.js")).MetricsPage);
-const QueuesPage = later("Queues", async () => (await import("./pages/queues.js")).QueuesPage);
-const SchedulePage = later("Schedule", async () => (await import("./pages/schedules.js")).SchedulePage);
-const SchedulesPage = later("Schedules", async () => (await import("./pages/schedules.js")).SchedulesPage);
-const TerminalPage = later("Terminal", async () => (await import("./pages/terminal.js")).TerminalPage);
-const WebhookPage = later("Webhook", async () => (await import("./pages/webhook.js")).WebhookPage);
-const WebhooksPage = later("Webhooks", async () => (await import("./pages/webhooks.js")).WebhooksPage);
-
-// What the navigation offers: path, words, for admins only.
-const kSections = [
-  ["workspaces", "Workspaces", false],
-  ["runs", "Runs", false],
-  ["metrics", "Metrics", false],
-  ["schedules", "Schedules", true],
-  ["queues", "Queues", true],
-  ["webhooks", "Webhooks", false],
-];
-
-const kLiveTexts = {
-  live: ["Live", "Changes show as they happen"],
-  connecting: ["Connecting", "Connecting to the hub"],
-  polling: ["Polling", "The live stream is down: asking every few seconds"],
-  off: ["Paused", "Not connected"],
+// Pages beyond the first visit, by the section that they belong to: the list, and the page of one.
+const kLater = {
+  alerts: [later("Alerts", async () => (await import("./pages/alerts.js")).AlertsPage)],
+  audit: [later("Audit", async () => (await import("./pages/audit.js")).AuditPage)],
+  messages: [
+    later("Messages", async () => (await import("./pages/messages.js")).MessagesPage),
+    later("Message", async () => (await import("./pages/message.js")).MessagePage),
+  ],
+  metrics: [later("Metrics", async () => (await import("./pages/metrics.js")).MetricsPage)],
+  organizations: [later("Organizations", async () => (await import("./pages/organizations.js")).OrganizationsPage)],
+  queues: [later("Queues", async () => (await import("./pages/queues.js")).QueuesPage)],
+  schedules: [
+    later("Schedules", async () => (await import("./pages/schedules.js")).SchedulesPage),
+    later("Schedule", async () => (await import("./pages/schedules.js")).SchedulePage),
+  ],
+  tiers: [later("Tiers", async () => (await import("./pages/tiers.js")).TiersPage)],
+  webhooks: [
+    later("Webhooks", async () => (await import("./pages/webhooks.js")).WebhooksPage),
+    later("Webhook", async () => (await import("./pages/webhook.js")).WebhookPage),
+  ],
+  workstations: [
+    later("Workstations", async () => (await import("./pages/workstations.js")).WorkstationsPage),
+    later("Workstation", async () => (await import("./pages/workstation.js")).WorkstationPage),
+  ],
 };
+const TerminalPage = later("Terminal", async () => (await import("./pages/terminal.js")).TerminalPage);
 
 const session = new Session(() => show());
 const api = new Api(session);
 const live = new Live(api, () => drawFrame());
 const root = document.getElementById("app");
 
-let me = null; // the answer of /v1/me, once known
+let surroundings = null; // of who is signed in
 let page = null; // {name, section, view}: which page is shown, and what made of it (below)
 const signOutActions = new Set();
 
@@ -56,7 +60,8 @@ const app = {
   session,
   navigate,
   announce,
-  me: () => me,
+  me: () => surroundings?.me ?? null,
+  tiers: () => surroundings?.tiers ?? [],
   atSignOut: (action) => signOutActions.add(action),
 };
 
@@ -69,17 +74,14 @@ function announce(text) {
 // The page's name (another name is another page), its class, and the section that it belongs to.
 function pageFor({ segments }) {
   const [first = "workspaces", second, third] = segments;
+  const one = second && second !== "new"; // the form of a new one is over the list
   if (first === "workspaces" && third === "terminal") return ["terminal " + second, TerminalPage, first];
-  if (first === "workspaces" && second && second !== "new") return ["workspace " + second, WorkspacePage, first];
-  if (first === "workspaces") return ["workspaces", WorkspacesPage, first];
-  if (first === "metrics") return ["metrics", MetricsPage, first];
-  if (first === "queues") return ["queues", QueuesPage, first];
-  if (first === "schedules")
-    return second ? ["schedule " + second, SchedulePage, first] : ["schedules", SchedulesPage, first];
-  if (first === "webhooks")
-    return second ? ["webhook " + second, WebhookPage, first] : ["webhooks", WebhooksPage, first];
-  if (first === "runs") return second ? ["run " + second, RunPage, first] : ["runs", RunsPage, first];
-  return ["nowhere", NowherePage, null];
+  if (first === "workspaces")
+    return one ? ["workspace " + second, WorkspacePage, first] : [first, WorkspacesPage, first];
+  if (first === "runs") return second ? ["run " + second, RunPage, first] : [first, RunsPage, first];
+  const [List, One] = kLater[first] ?? [];
+  if (one && One) return [`${first.slice(0, -1)} ${second}`, One, first];
+  return List ? [first, List, first] : ["nowhere", NowherePage, null];
 }
 
 class NowherePage {
@@ -100,8 +102,10 @@ function show() {
   }
   leavePage();
   if (!signedIn) forgetUser();
-  else if (!me) loadMe();
-  if (signedIn) live.start();
+  else {
+    surroundings ??= new Surroundings(api, live, drawFrame);
+    live.start();
+  }
   const here = { name, section };
   here.view = new View(app, route, () => here === page && drawFrame());
   page = here;
@@ -111,7 +115,8 @@ function show() {
 }
 
 function forgetUser() {
-  me = null;
+  surroundings?.dispose();
+  surroundings = null;
   live.stop();
   for (const action of signOutActions) action();
   signOutActions.clear();
@@ -125,15 +130,6 @@ function leavePage() {
   if (!first) scrollTo(0, 0);
 }
 
-async function loadMe() {
-  try {
-    me = (await api.get("/v1/me")).data;
-    drawFrame();
-  } catch (error) {
-    if (!error.code) throw error; // shown by the page, which meets the same trouble
-  }
-}
-
 // A new page begins at its heading, for the keyboard and for screen readers.
 function focusPage() {
   if (document.querySelector("dialog[open]") || document.querySelector("main [autofocus]")) return;
@@ -145,63 +141,20 @@ function drawFrame() {
   document.title = `${page.view.title} · Slipway`;
   render(
     root,
-    session.key ? header() : null,
+    session.key ? frame() : null,
     h("main", { id: "main", key: page.name, class: `page ${page.name.split(" ")[0]}` }, page.view.draw()),
   );
 }
 
-function header() {
-  const link = (name, text) =>
-    h("a", { key: name, href: href([name]), "aria-current": name === page.section ? "page" : null }, text);
-  const [liveText, liveTitle] = kLiveTexts[live.state];
-  return h(
-    "header",
-    { class: "top", key: "header" },
-    h(
-      "a",
-      {
-        class: "skip",
-        href: "#main",
-        onclick: (event) => (event.preventDefault(), document.querySelector("main h1")?.focus()),
-      },
-      "Skip to content",
-    ),
-    h(
-      "div",
-      { class: "top-row" },
-      h(
-        "a",
-        { class: "brand", href: href(["workspaces"]), "aria-label": "Slipway, home" },
-        h("img", { src: "icon.svg", alt: "", width: "26", height: "26" }),
-        h("span", { "aria-hidden": "true" }, "Slipway"),
-      ),
-      h(
-        "nav",
-        { "aria-label": "Main" },
-        kSections
-          .filter(([, , adminOnly]) => !adminOnly || me?.role === "admin")
-          .map(([name, text]) => link(name, text)),
-        h("a", { href: "docs" }, "API"),
-      ),
-      h(
-        "span",
-        { class: `live live-${live.state}`, title: liveTitle, role: "status" },
-        h("span", { class: "dot", "aria-hidden": "true" }),
-        h("span", { class: "live-text" }, liveText),
-      ),
-      h(
-        "span",
-        { class: "who" },
-        me
-          ? [
-              h("span", { class: "who-name" }, me.name || me.user_id),
-              me.role === "admin" ? h("span", { class: "chip" }, "admin") : null,
-            ]
-          : null,
-      ),
-      h("button", { type: "button", class: "button quiet", onclick: () => session.signOut() }, "Sign out"),
-    ),
-  );
+function frame() {
+  return header({
+    section: page.section,
+    me: surroundings.me,
+    hasCloud: surroundings.tiers.length > 0,
+    liveState: live.state,
+    counts: { alerts: surroundings.openAlerts },
+    signOut: () => session.signOut(),
+  });
 }
 
 addEventListener("hashchange", () => {

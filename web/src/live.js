@@ -10,6 +10,9 @@ const kPollMs = 4_000;
 /** What an event is about: "workspace", "run" …, or null for one that may be about anything. */
 export const familyOf = ({ type }) => (type === "refresh" || type === "message" ? null : type.split(".")[0]);
 
+/** Whether an event is about one of these families, as far as it says. */
+export const isAbout = (event, ...families) => [null, ...families].includes(familyOf(event));
+
 export class Live {
   /** "connecting", "live", "polling" (the stream is down) or "off" (nobody is signed in). */
   state = "off";

@@ -6,24 +6,37 @@ import { capitalized, fullTime, relative, spaced } from "./format.js";
 const kNumbers = new Intl.NumberFormat();
 
 const kIcons = {
-  check: "M3.500 8.500 6.500 11.500 12.500 5",
-  cross: "M4.500 4.500 11.500 11.500M11.500 4.500 4.500 11.500",
-  play: "M5.500 3.800 12 8 5.500 12.200Z",
-  pause: "M5.500 4V12M10.500 4V12",
-  stop: "M4.500 4.500H11.500V11.500H4.500Z",
-  trash: "M3 4.500H13M6.500 4.500V3H9.500V4.500M4.500 4.500 5 13H11L11.500 4.500M6.800 7V10.700M9.200 7V10.700",
-  plus: "M8 3.500V12.500M3.500 8H12.500",
-  copy: "M6 5.500H12.500V12.500H6ZM10 5.500V3.500H3.500V10H6",
-  undo: "M6 3.500 3.500 6 6 8.500M3.500 6H9.500A3 3 0 0 1 9.500 12H7",
-  clock: "M8 4.800V8L10.200 9.600M8 2.500A5.500 5.500 0 1 1 8 13.500A5.500 5.500 0 0 1 8 2.500Z",
-  dash: "M4.500 8H11.500",
-  alert: "M8 5V8.700M8 10.900V11M8 2.200 14 13H2Z",
-  terminal: "M2.500 3.500H13.500V12.500H2.500ZM5 6.500 6.800 8.200 5 10M8.500 10H11",
-  left: "M9.800 4 5.800 8 9.800 12",
-  right: "M6.200 4 10.200 8 6.200 12",
-  down: "M4 6.200 8 10.200 12 6.200",
-  again: "M12.500 5.500A5 5 0 1 0 13 8.500M13 2.800V5.700H10.100",
-  fit: "M3.500 6V3.500H6M10 3.500H12.500V6M12.500 10V12.500H10M6 12.500H3.500V10",
+  check: "M3.5 8.5 6.5 11.5 12.5 5",
+  cross: "M4.5 4.5 11.5 11.5M11.5 4.5 4.5 11.5",
+  play: "M5.5 3.8 12 8 5.5 12.2Z",
+  pause: "M5.5 4V12M10.5 4V12",
+  stop: "M4.5 4.5H11.5V11.5H4.5Z",
+  trash: "M3 4.5H13M6.5 4.5V3H9.5V4.5M4.5 4.5 5 13H11L11.5 4.5M6.8 7V10.7M9.2 7V10.7",
+  plus: "M8 3.5V12.5M3.5 8H12.5",
+  copy: "M6 5.5H12.5V12.5H6ZM10 5.5V3.5H3.5V10H6",
+  undo: "M6 3.5 3.5 6 6 8.5M3.5 6H9.5A3 3 0 0 1 9.5 12H7",
+  clock: "M8 4.8V8L10.2 9.6M8 2.5A5.5 5.5 0 1 1 8 13.5A5.5 5.5 0 0 1 8 2.5Z",
+  dash: "M4.5 8H11.5",
+  alert: "M8 5V8.7M8 10.9V11M8 2.2 14 13H2Z",
+  terminal: "M2.5 3.5H13.5V12.5H2.5ZM5 6.5 6.8 8.2 5 10M8.5 10H11",
+  left: "M9.8 4 5.8 8 9.8 12",
+  right: "M6.2 4 10.2 8 6.2 12",
+  down: "M4 6.2 8 10.2 12 6.2",
+  again: "M12.5 5.5A5 5 0 1 0 13 8.5M13 2.8V5.7H10.1",
+  screen: "M2.5 3.5H13.5V10.5H2.5ZM5.5 13.5H10.5M8 10.5V13.5",
+  layers: "M8 2.5 13.8 5.8 8 9.1 2.2 5.8ZM2.7 9.4 8 12.5 13.3 9.4",
+  building: "M4 13.5V2.5H12V13.5M2.5 13.5H13.5M6.5 5.5V5.6M9.5 5.5V5.6M6.5 8.5V8.6M9.5 8.5V8.6",
+  bars: "M2.5 4.5H8M5.5 8H11M8.5 11.5H13.5",
+  bell: "M3 11.5H13L11.7 9.7V7A3.7 3.7 0 0 0 4.3 7V9.7ZM7 13.7H9",
+  envelope: "M2.5 4H13.5V12H2.5ZM2.8 4.5 8 8.7 13.2 4.5",
+  chart: "M3.5 13V9M8 13V3.5M12.5 13V6.5",
+  shield: "M8 2.3 13 4.2V8C13 11 10.8 12.9 8 13.9 5.2 12.9 3 11 3 8V4.2ZM5.8 8 7.4 9.6 10.3 6.5",
+  lines: "M3 4.5H13M3 8H13M3 11.5H9",
+  out: "M3 8H12M8.5 4.5 12 8 8.5 11.5M2.5 3.5V12.5",
+  code: "M5.5 4.5 2 8 5.5 11.5M10.5 4.5 14 8 10.5 11.5",
+  open: "M6.5 3.5H3.5V12.5H12.5V9.5M9 3.5H12.5V7M12.5 3.5 7.5 8.5",
+  pencil: "M10.5 3 13 5.5 6 12.5 3 13 3.5 10Z",
+  fit: "M3.5 6V3.5H6M10 3.5H12.5V6M12.5 10V12.5H10M6 12.5H3.5V10",
 };
 
 /** A line drawing that says nothing by itself: words stand beside it or in the label of its button. */
@@ -33,7 +46,8 @@ export function icon(name) {
 
 export const spinner = () => h("span", { class: "spinner", "aria-hidden": "true" });
 
-// Every status of workspaces, runs, steps, schedules, queues, webhooks and deliveries: how it looks. Never by colour alone.
+// Every status of workspaces, runs, steps, schedules, queues, webhooks, deliveries, messages and of what was done: how it
+// looks. Never by colour alone. Workstations have their own (pages/workstation_parts.js).
 const kLooks = {
   PROVISIONING: ["busy", null],
   READY: ["good", "check"],
@@ -55,6 +69,11 @@ const kLooks = {
   compensating: ["undo", null],
   compensated: ["undo", "undo"],
   compensation_failed: ["bad", "alert"],
+  accepted: ["good", "check"],
+  refused: ["bad", "cross"],
+  success: ["good", "check"],
+  failure: ["bad", "cross"],
+  denied: ["wait", "alert"],
 };
 
 /** The colour family of a status: good, busy, wait, idle, bad or undo. */
@@ -111,10 +130,10 @@ export function errorBox(error, { title = null, onDismiss = null } = {}) {
   );
 }
 
-export function json(value) {
+export function json(value, label = "Data") {
   return h(
     "pre",
-    { class: "json", tabindex: "0", role: "region", "aria-label": "Data" },
+    { class: "json", tabindex: "0", role: "region", "aria-label": label },
     JSON.stringify(value, null, 2),
   );
 }
@@ -181,6 +200,19 @@ export function pageHead(title, beside = null, actions = null) {
   );
 }
 
+/** A card with its title; `[title, beside]` puts something at the right of it. */
+export function card(heading, ...content) {
+  const [title, beside] = Array.isArray(heading) ? heading : [heading, null];
+  const id = `card-${title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
+  const head = h("h2", { id }, title);
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": id },
+    beside ? h("div", { class: "card-head" }, head, beside) : head,
+    content,
+  );
+}
+
 export function backLink(target, text) {
   return h("p", { class: "breadcrumb" }, h("a", { href: target }, icon("left"), text));
 }
@@ -199,13 +231,16 @@ export function skeleton(lines) {
   );
 }
 
-/** `columns`: {name, cell(row), look}. Roles are spelled out because on narrow screens rows are laid out as cards. */
+/**
+ * `columns`: {name, cell(row), look}; `head` stands there in place of the name. Roles are spelled out because on narrow
+ * screens rows are laid out as cards.
+ */
 export function table(label, columns, rows, keyOf) {
   const head = columns.map((column) =>
     h(
       "th",
       { role: "columnheader", scope: "col", class: column.look },
-      column.hidden ? h("span", { class: "visually-hidden" }, column.name) : column.name,
+      column.head ?? (column.hidden ? h("span", { class: "visually-hidden" }, column.name) : column.name),
     ),
   );
   const body = rows.map((row) =>

@@ -1,9 +1,9 @@
 // The form that makes a workspace. The hub checks it; what it finds wrong is shown at the field that it names.
 
-import { newIdempotencyKey } from "../api.js";
 import { openDialog } from "../dialog.js";
 import { h } from "../dom.js";
-import { button, errorBox, icon, skeleton, spinner } from "../parts.js";
+import { DialogForm } from "../form.js";
+import { button, errorBox, icon, skeleton } from "../parts.js";
 
 // The fields of the request, and what the form calls them. The paths are those of the API's `details.field`.
 const kTextFields = ["name", "image_tag", "metadata.repo", "metadata.branch"];
@@ -16,26 +16,24 @@ export function openCreateDialog(app, { onCreated, onClose }) {
   return dialog;
 }
 
-class CreateForm {
+class CreateForm extends DialogForm {
+  verb = "Create workspace";
+  values = Object.fromEntries(kTextFields.map((name) => [name, ""]));
   #app;
   #onCreated;
-  #dialog = null;
-  #values = Object.fromEntries(kTextFields.map((name) => [name, ""]));
   #environment = []; // {name, value, id}
   #rowIds = 0;
   #providers = null;
   #providersError = null;
-  #error = null;
-  #busy = false;
-  #attempt = null; // {body, key}: of a request whose outcome is unknown
 
   constructor(app, onCreated) {
+    super();
     this.#app = app;
     this.#onCreated = onCreated;
   }
 
   async begin(dialog) {
-    this.#dialog = dialog;
+    super.begin(dialog);
     try {
       this.#providers = (await this.#app.api.get("/v1/providers")).data;
       this.#chooseProvider(this.#providers[0]?.name);
@@ -43,14 +41,12 @@ class CreateForm {
       if (!error.code) throw error;
       this.#providersError = error;
     }
-    this.#redraw();
+    this.redraw();
   }
 
-  draw() {
-    return h(
-      "form",
-      { onsubmit: (event) => (event.preventDefault(), this.#submit()), novalidate: true },
-      this.#text("name", "Name", {
+  fields() {
+    return [
+      this.text("name", "Name", {
         autofocus: true,
         hint: "Lower-case letters, digits and -, at most 40",
         placeholder: "hello",
@@ -58,76 +54,28 @@ class CreateForm {
       this.#machine(),
       h(
         "details",
-        { class: "more", open: this.#errorInMore() || undefined },
+        { class: "more", open: this.#problemInMore() || undefined },
         h("summary", null, "More: repository, image, environment"),
         h(
           "div",
           { class: "pair" },
-          this.#text("metadata.repo", "Repository", { placeholder: "https://…" }),
-          this.#text("metadata.branch", "Branch", { placeholder: "main" }),
+          this.text("metadata.repo", "Repository", { placeholder: "https://…" }),
+          this.text("metadata.branch", "Branch", { placeholder: "main" }),
         ),
-        this.#text("image_tag", "Image", { hint: "Leave empty for the provider's own" }),
+        this.text("image_tag", "Image", { hint: "Leave empty for the provider's own" }),
         this.#environmentFields(),
       ),
-      this.#fieldOf(this.#error) ? null : errorBox(this.#error),
-      h(
-        "div",
-        { class: "dialog-buttons" },
-        button("Cancel", () => this.#dialog.close(), { disabled: this.#busy }),
-        button([this.#busy ? spinner() : null, "Create workspace"], null, {
-          look: "primary",
-          type: "submit",
-          disabled: this.#busy,
-        }),
-      ),
-    );
-  }
-
-  #redraw() {
-    if (this.#dialog?.element.isConnected) this.#dialog.update();
+    ];
   }
 
   #provider() {
-    return this.#providers?.find((provider) => provider.name === this.#values.provider);
+    return this.#providers?.find((provider) => provider.name === this.values.provider);
   }
 
   #chooseProvider(name) {
-    this.#values.provider = name;
-    this.#values.machine_type = machineTypes(this.#provider())[0]?.name;
-    this.#values.zone = this.#provider()?.zones?.[0];
-  }
-
-  #text(path, label, { hint = null, placeholder = null, autofocus = false }) {
-    const id = `create-${path.replace(".", "-")}`;
-    const problem = this.#fieldOf(this.#error) === path ? this.#error : null;
-    return h(
-      "div",
-      { class: "field" },
-      h("label", { class: "field-name", for: id }, label),
-      h("input", {
-        id,
-        name: path,
-        placeholder,
-        autofocus,
-        autocomplete: "off",
-        spellcheck: "false",
-        autocapitalize: "off",
-        "aria-invalid": problem ? "true" : null,
-        "aria-describedby": problem ? `${id}-error` : hint ? `${id}-hint` : null,
-        oninput: (event) => (this.#values[path] = event.target.value),
-      }),
-      problem ? this.#problem(problem, `${id}-error`) : hint ? h("p", { class: "hint", id: `${id}-hint` }, hint) : null,
-    );
-  }
-
-  #problem(error, id) {
-    return h(
-      "p",
-      { class: "field-error", id, role: "alert" },
-      icon("alert"),
-      error.details.reason ?? error.message,
-      h("span", { class: "small muted" }, ` ${error.code}`, error.requestId ? ` · ${error.requestId}` : ""),
-    );
+    this.values.provider = name;
+    this.values.machine_type = machineTypes(this.#provider())[0]?.name;
+    this.values.zone = this.#provider()?.zones?.[0];
   }
 
   #machine() {
@@ -151,7 +99,7 @@ class CreateForm {
         "fieldset",
         {
           class: "machines",
-          "aria-describedby": this.#fieldOf(this.#error) === "machine_type" ? "machines-error" : null,
+          "aria-describedby": this.problemAt("machine_type") ? "field-machine_type-error" : null,
         },
         h("legend", { class: "field-name" }, "Machine"),
         h(
@@ -165,14 +113,14 @@ class CreateForm {
                 type: "radio",
                 name: "machine_type",
                 value: type.name,
-                checked: type.name === this.#values.machine_type,
-                onchange: () => (this.#values.machine_type = type.name),
+                checked: type.name === this.values.machine_type,
+                onchange: () => (this.values.machine_type = type.name),
               }),
               h("span", null, h("strong", null, type.name), h("span", { class: "muted small" }, sizeOf(type))),
             ),
           ),
         ),
-        this.#fieldOf(this.#error) === "machine_type" ? this.#problem(this.#error, "machines-error") : null,
+        this.problemAt("machine_type"),
       ),
       zones.length > 1
         ? this.#select(
@@ -184,28 +132,26 @@ class CreateForm {
     ];
   }
 
-  #select(path, label, options, onchange = (value) => (this.#values[path] = value)) {
-    const problem = this.#fieldOf(this.#error) === path ? this.#error : null;
+  #select(path, label, options, onchange = (value) => (this.values[path] = value)) {
     return h(
       "div",
       { class: "field" },
-      h("label", { class: "field-name", for: `create-${path}` }, label),
+      h("label", { class: "field-name", for: `field-${path}` }, label),
       h(
         "select",
         {
-          id: `create-${path}`,
+          id: `field-${path}`,
           name: path,
-          value: this.#values[path],
-          onchange: (event) => (onchange(event.target.value), this.#redraw()),
+          value: this.values[path],
+          onchange: (event) => (onchange(event.target.value), this.redraw()),
         },
         options.map(([value, text]) => h("option", { value, key: value }, text)),
       ),
-      problem ? this.#problem(problem, `create-${path}-error`) : null,
+      this.problemAt(path),
     );
   }
 
   #environmentFields() {
-    const problem = this.#fieldOf(this.#error) === "environment" ? this.#error : null;
     const row = (entry, index) =>
       h(
         "div",
@@ -242,42 +188,39 @@ class CreateForm {
       h("legend", { class: "field-name" }, "Environment"),
       h("p", { class: "hint" }, "For your programs. Values are sealed and never shown again."),
       this.#environment.map(row),
-      problem ? this.#problem(problem, "environment-error") : null,
+      this.problemAt("environment"),
       button("Add variable", () => this.#addVariable(), { look: "small-button", iconName: "plus" }),
     );
   }
 
   #addVariable() {
     this.#environment.push({ id: this.#rowIds++, name: "", value: "" });
-    this.#redraw();
+    this.redraw();
   }
   #removeVariable(entry) {
     this.#environment = this.#environment.filter((other) => other !== entry);
-    this.#redraw();
+    this.redraw();
   }
 
-  // The form's field that an error belongs to; null when it has none here.
-  #fieldOf(error) {
-    const field = error?.details?.field;
-    if (!field) return null;
-    if (field.startsWith("environment")) return "environment";
-    const known = [
+  fieldNames() {
+    return [
       ...kTextFields,
+      "environment",
       ...(this.#providers ? ["machine_type"] : []),
       ...(this.#providers?.length > 1 ? ["provider"] : []),
       ...(this.#provider()?.zones?.length > 1 ? ["zone"] : []),
     ];
-    return known.includes(field) ? field : null;
   }
-  #errorInMore() {
-    const field = this.#fieldOf(this.#error);
-    return field === "environment" || field === "image_tag" || field?.startsWith("metadata.");
+  #problemInMore() {
+    return (
+      kTextFields.some((name) => name !== "name" && this.problemAt(name)) || this.problemAt("environment") !== null
+    );
   }
 
-  #body() {
+  body() {
     const body = {};
     for (const path of [...kTextFields, "provider", "machine_type", "zone"]) {
-      const value = this.#values[path]?.trim();
+      const value = this.values[path]?.trim();
       if (!value && path !== "name") continue;
       const [head, tail] = path.split(".");
       if (tail) (body[head] ??= {})[tail] = value;
@@ -289,29 +232,12 @@ class CreateForm {
     return body;
   }
 
-  async #submit() {
-    if (this.#busy) return;
-    const body = this.#body();
-    const text = JSON.stringify(body);
-    // Sent again after a lost answer it must be the same request; corrected, another one.
-    if (this.#attempt?.text !== text) this.#attempt = { text, key: newIdempotencyKey() };
-    this.#busy = true;
-    this.#error = null;
-    this.#redraw();
-    try {
-      const { data } = await this.#app.api.post("/v1/workspaces", body, { idempotencyKey: this.#attempt.key });
-      this.#app.announce(`Creating ${body.name}`);
-      this.#dialog.close();
-      this.#onCreated(data);
-    } catch (error) {
-      if (!error.code) throw error;
-      if (!error.outcomeUnknown) this.#attempt = null;
-      this.#error = error;
-    } finally {
-      this.#busy = false;
-      this.#redraw();
-      this.#dialog.element.querySelector("[aria-invalid=true]")?.focus();
-    }
+  send(body, options) {
+    return this.#app.api.post("/v1/workspaces", body, options);
+  }
+  done({ data }) {
+    this.#app.announce(`Creating ${data.workspace.name}`);
+    this.#onCreated(data);
   }
 }
 

@@ -6,6 +6,7 @@ import { duration, relative } from "../format.js";
 import { Loader } from "../loader.js";
 import { ago, backLink, badge, button, errorBox, facts, pageHead, skeleton } from "../parts.js";
 import { href } from "../router.js";
+import { runError } from "../run_card.js";
 import { RunFollower, runHasEnded, runTook } from "../run_follower.js";
 import { Timeline } from "../timeline.js";
 import { historyCard } from "./run_history.js";
@@ -105,11 +106,6 @@ export class RunPage {
     if (runHasEnded(run)) return null;
     return button("Cancel run", () => askToCancel(api, run, cancelled), { look: "danger-outline" });
   }
-}
-
-/** Why a run failed; nothing when it did not. */
-export function runError({ error }) {
-  return errorBox(error, { title: error?.step ? `Failed at ${error.step}` : "Failed" });
 }
 
 const runLink = (id) => h("a", { key: id, class: "mono", href: href(["runs", id]) }, id);

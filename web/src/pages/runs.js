@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { capitalized, duration } from "../format.js";
-import { familyOf } from "../live.js";
+import { isAbout } from "../live.js";
 import { ListPage } from "../list_page.js";
 import { ago, badge, choice, emptyState, field, icon, table } from "../parts.js";
 import { href } from "../router.js";
@@ -11,9 +11,9 @@ import { runTook } from "../run_follower.js";
 const kBurstMs = 500; // a busy hub changes more often than anybody can read
 const kStatuses = ["pending", "running", "completed", "failed", "cancelled"];
 const kNeedsAttention = "attention";
-const kTypes = ["workspace.create", "workspace.start", "workspace.stop", "workspace.delete"];
-const kResources = ["workspace", "server", "cluster", "vm", "schedule"];
-const kResourcePages = { workspace: "workspaces", schedule: "schedules" };
+const kTypes = ["workspace.create", "workspace.start", "workspace.stop", "workspace.delete", "workstation.provision"];
+const kResources = ["workspace", "workstation", "server", "cluster", "vm", "schedule"];
+const kResourcePages = { workspace: "workspaces", workstation: "workstations", schedule: "schedules" };
 const kHourMs = 3_600_000;
 // In the address as they are, so that a link to "the last hour" stays that.
 const kPeriods = {
@@ -33,7 +33,7 @@ export class RunsPage extends ListPage {
   #customPeriod = false;
 
   constructor(app, route, redraw) {
-    const wants = (event) => familyOf(event) !== "workspace";
+    const wants = (event) => isAbout(event, "run");
     super(app, route, redraw, { path: "/v1/workflows/runs", section: ["runs"], wants, burstMs: kBurstMs });
   }
 

@@ -6,12 +6,9 @@ import { familyOf } from "../live.js";
 import { Loader } from "../loader.js";
 import { backLink, badge, button, emptyState, errorBox, icon, pageHead, skeleton } from "../parts.js";
 import { href } from "../router.js";
-import { RunFollower, runHasEnded } from "../run_follower.js";
-import { Timeline } from "../timeline.js";
-import { runError } from "./run.js";
+import { RunCard } from "../run_card.js";
 import { connectCard, fieldsCard, runsCard, statusCard, whyCard } from "./workspace_cards.js";
 
-const kRedrawMs = 200; // while a run is at work
 const kStatusPollMs = 5_000; // a backend tells of no change by itself
 const kRunsShown = 5;
 
@@ -22,31 +19,27 @@ export class WorkspacePage {
   #actionError = null;
   #gone = false;
   #shownStatus = null;
-  #follower = null; // of the run in progress, or of the last one seen here
+  #runCard;
   #loader;
-  #timeline;
   #status;
   #runs;
   #why;
   #unsubscribe;
-  #timers;
+  #timer;
 
   constructor(app, { segments }, redraw) {
     this.#app = app;
     this.#id = segments[1];
     this.#redraw = redraw;
-    this.#timeline = new Timeline(redraw);
+    this.#runCard = new RunCard(app, redraw, () => this.#refreshAll());
     const id = encodeURIComponent(this.#id);
-    const recent = { resourceType: "workspace", resourceId: this.#id, limit: kRunsShown };
+    const recent = { ...this.#resource(), limit: kRunsShown };
     this.#loader = this.#load(`/v1/workspaces/${id}`, {}, () => this.#loaded());
     this.#status = this.#load(`/v1/workspaces/${id}/status`);
     this.#runs = this.#load("/v1/workflows/runs", recent);
     this.#why = this.#load(`/v1/why/${id}`);
     this.#unsubscribe = app.live.subscribe((event) => this.#concerns(event) && this.#refreshAll());
-    this.#timers = [
-      setInterval(() => this.#follower && !runHasEnded(this.#follower.run) && redraw(), kRedrawMs),
-      setInterval(() => !this.#gone && !document.hidden && this.#status.refresh(), kStatusPollMs),
-    ];
+    this.#timer = setInterval(() => !this.#gone && !document.hidden && this.#status.refresh(), kStatusPollMs);
     this.#refreshAll();
   }
 
@@ -56,8 +49,8 @@ export class WorkspacePage {
 
   dispose() {
     this.#unsubscribe();
-    this.#timers.forEach(clearInterval);
-    this.#follower?.dispose();
+    clearInterval(this.#timer);
+    this.#runCard.dispose();
     for (const loader of this.#loaders()) loader.dispose();
   }
 
@@ -65,7 +58,7 @@ export class WorkspacePage {
     const workspace = this.#loader.data;
     const back = backLink(href(["workspaces"]), "Workspaces");
     if (!workspace) return [back, pageHead(this.title), errorBox(this.#loader.error) ?? skeleton(6)];
-    if (this.#gone) return [back, pageHead(workspace.name), this.#currentRun(), goneNote()];
+    if (this.#gone) return [back, pageHead(workspace.name), this.#runCard.draw(), goneNote()];
     const { api, announce } = this.#app;
     const now = api.now();
     return [
@@ -74,19 +67,22 @@ export class WorkspacePage {
       errorBox(this.#actionError, { onDismiss: () => this.#setActionError(null) }),
       errorBox(this.#loader.error, { title: "Cannot refresh" }),
       errorBox(workspace.error, { title: "This workspace is in error" }),
-      this.#currentRun(),
+      this.#runCard.draw(),
       h(
         "div",
         { class: "columns" },
         h("div", { class: "column" }, connectCard(workspace, announce), statusCard(this.#status, now)),
         h("div", { class: "column" }, fieldsCard(workspace, now), whyCard(this.#why, now)),
       ),
-      runsCard(this.#runs, this.#id, now),
+      runsCard(this.#runs, this.#resource(), now),
     ];
   }
 
   #load(path, query = {}, onChange = this.#redraw) {
     return new Loader((signal) => this.#app.api.get(path, { query, signal }), onChange);
+  }
+  #resource() {
+    return { resourceType: "workspace", resourceId: this.#id };
   }
   #loaders() {
     return [this.#loader, this.#status, this.#runs, this.#why];
@@ -113,22 +109,8 @@ export class WorkspacePage {
       this.#app.announce(`${workspace.name} is ${workspace.status.toLowerCase()}`);
     }
     this.#shownStatus = workspace.status;
-    this.#follow(workspace.run_id);
+    this.#runCard.follow(workspace.run_id);
     this.#redraw();
-  }
-
-  #follow(runId) {
-    if (!runId || runId === this.#follower?.id) return;
-    this.#follower?.dispose();
-    let ended = false;
-    const follower = new RunFollower(this.#app.api, runId, () => {
-      if (!ended && runHasEnded(follower.run)) {
-        ended = true;
-        this.#refreshAll();
-      }
-      this.#redraw();
-    });
-    this.#follower = follower;
   }
 
   #setActionError(error) {
@@ -139,7 +121,7 @@ export class WorkspacePage {
   #accepted({ data }, words) {
     this.#app.announce(words);
     if (data?.workspace) this.#loader.set(data.workspace);
-    this.#follow(data?.run?.id);
+    this.#runCard.follow(data?.run?.id);
     this.#refreshAll();
   }
 
@@ -171,25 +153,6 @@ export class WorkspacePage {
       canStop(workspace) ? button("Stop", stop, { iconName: "stop" }) : null,
       button("Delete", remove, { look: "danger-outline", iconName: "trash" }),
     ];
-  }
-
-  #currentRun() {
-    if (!this.#follower) return null;
-    const { run, error } = this.#follower;
-    if (!run) return errorBox(error, { title: "Cannot load the run" });
-    const link = h("a", { href: href(["runs", run.id]) }, run.type);
-    return h(
-      "section",
-      { class: "card current-run", "aria-labelledby": "current-run" },
-      h(
-        "div",
-        { class: "card-head" },
-        h("h2", { id: "current-run" }, runHasEnded(run) ? "Last run: " : "Now: ", link),
-        badge(run.status),
-      ),
-      runError(run),
-      this.#timeline.draw(run, this.#follower.events, this.#app.api.now()),
-    );
   }
 }
 

@@ -2,7 +2,7 @@
 
 import { h } from "../dom.js";
 import { capitalized } from "../format.js";
-import { ago, badge, command, errorBox, facts, icon, plainBadge, skeleton } from "../parts.js";
+import { ago, badge, card, command, errorBox, facts, icon, plainBadge, skeleton } from "../parts.js";
 import { href } from "../router.js";
 import { runsTable } from "./runs.js";
 
@@ -119,23 +119,11 @@ function nextStep({ what, at }, index, now) {
   return h("li", { key: index }, icon("right"), h("span", null, what, at ? [" ", ago(at, now)] : null));
 }
 
-export function runsCard({ data, error }, id, now) {
-  const all = h("a", { href: href(["runs"], { resourceType: "workspace", resourceId: id }) }, "All runs");
+/** `resource`: {resourceType, resourceId}, of which the runs of `loader` are. */
+export function runsCard({ data, error }, resource, now) {
+  const all = h("a", { href: href(["runs"], resource) }, "All runs");
   const list = data?.length ? runsTable(data, now) : h("p", { class: "muted" }, "None.");
   return card(["Recent runs", all], errorBox(error), data ? list : skeleton(2));
-}
-
-// A card with its title; `[title, beside]` puts something at the right of it.
-function card(heading, ...content) {
-  const [title, beside] = Array.isArray(heading) ? heading : [heading, null];
-  const id = `card-${title.toLowerCase().replace(/[^a-z]+/g, "-")}`;
-  const head = h("h2", { id }, title);
-  return h(
-    "section",
-    { class: "card", "aria-labelledby": id },
-    beside ? h("div", { class: "card-head" }, head, beside) : head,
-    content,
-  );
 }
 
 function side(title, ...content) {

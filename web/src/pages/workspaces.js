@@ -3,7 +3,7 @@
 import { askToDelete, askToStop, canStart, canStop, startWorkspace } from "../actions.js";
 import { h } from "../dom.js";
 import { capitalized } from "../format.js";
-import { familyOf } from "../live.js";
+import { isAbout } from "../live.js";
 import { Loader } from "../loader.js";
 import {
   ago,
@@ -44,7 +44,7 @@ export class WorkspacesPage {
       (signal) => this.#request(signal),
       () => this.#loaded(),
     );
-    this.#unsubscribe = app.live.subscribe((event) => familyOf(event) !== "run" && this.#loader.refresh());
+    this.#unsubscribe = app.live.subscribe((event) => isAbout(event, "workspace") && this.#loader.refresh());
     this.#loader.refresh();
     this.#syncDialog(route);
   }
