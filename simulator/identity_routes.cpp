@@ -88,6 +88,12 @@ Answer exchange(Call& call) try {
   return oauth_failure(failure);
 }
 
+// Google's client library for Python reads no fractions here.
+std::string whole_seconds(base::Instant at) {
+  std::string text = base::format_rfc3339(at);
+  return text.erase(text.find('.')) + "Z";
+}
+
 void check_known_account(const Call& call) {
   if (call["account"] != call.world.identity.service_account())
     throw permission_denied("iam.serviceAccounts.getAccessToken", "projects/-/serviceAccounts/" + call["account"],
@@ -102,7 +108,7 @@ Answer generate_access_token(Call& call) {
     lifetime = std::min(lifetime, std::chrono::seconds(std::atoll(std::string(asked->get_string()).c_str())));
   return {.body = json::Object{
               {"accessToken", call.world.identity.access_token({call["account"]}, call.now, lifetime)},
-              {"expireTime", base::format_rfc3339(std::chrono::floor<std::chrono::seconds>(call.now + lifetime))}}};
+              {"expireTime", whole_seconds(call.now + lifetime)}}};
 }
 
 Answer generate_id_token(Call& call) {
