@@ -16,6 +16,7 @@
 #include "app/first_key.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
+#include "fleet/audit_chain.h"
 #include "fleet/run_changes.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
@@ -51,6 +52,7 @@ class SlowProvider final : public providers::Provider {
 // The wiring of app/hub_process.cpp without what makes, reaches and watches machines.
 struct Api {
   explicit Api(const std::filesystem::path& folder) : data(folder) {
+    fleet::keep_audit(*database, fleet::AuditChain(sealer));
     providers.add(std::make_unique<SlowProvider>());
     services.hub_urls["sandbox"] = "unix:/none";
     engine.add(durable::make_workflow<workflows::WorkspaceRequest, void>(

@@ -10,7 +10,7 @@ namespace {
 
 void add_serve(CLI::App& app, int&) {
   auto config = std::make_shared<slipway::app::HubConfig>();
-  auto* serve = app.add_subcommand("serve", "run a hub in the foreground until SIGTERM or Ctrl-C");
+  auto* serve = app.add_subcommand("serve", "Run a hub in the foreground until SIGTERM or Ctrl-C");
   slipway::app::add_options(*serve, *config);
   serve->footer(
       "The data folder gets client.json with the address and an admin's key, for the command line.\n\n"

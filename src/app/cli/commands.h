@@ -16,6 +16,7 @@ void add_schedule_commands(CLI::App& app, Invocation& invocation);    // schedul
 void add_hub_commands(CLI::App& app, Invocation& invocation);         // why, status, version, openapi
 void add_queue_commands(CLI::App& app, Invocation& invocation);       // queues list|show|set|pause|resume|delete
 void add_alert_commands(CLI::App& app, Invocation& invocation);       // alerts list|show|ack|resolve
+void add_audit_commands(CLI::App& app, Invocation& invocation);       // audit list|show|export|verify
 void add_webhook_commands(CLI::App& app, Invocation& invocation);     // webhooks list|create|show|update|…
 void add_key_commands(CLI::App& app, Invocation& invocation);         // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);  // completion, and what it calls back

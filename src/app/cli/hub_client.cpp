@@ -173,6 +173,13 @@ void HubClient::stream(const std::string& target, const std::string& last_id, co
   if (answer.status != 200) open_envelope(answer);
 }
 
+void HubClient::download(const std::string& target, const std::function<bool(std::string_view)>& on_bytes) {
+  Call call{.target = target};
+  authorize(call);
+  const Answer answer = parts_.transport.stream(call, StreamSink{on_bytes, [] { return true; }});
+  if (answer.status != 200) open_envelope(answer);
+}
+
 json::Value HubClient::find_workspace(const std::string& name_or_id, Patience patience) {
   if (base::is_uuid(name_or_id)) return get("/v1/workspaces/" + name_or_id, patience);
   const json::Value found = get("/v1/workspaces?name=" + net::percent_encode(name_or_id), patience);

@@ -55,6 +55,9 @@ class HubClient {
   };
   void stream(const std::string& target, const std::string& last_id, const Events& events);
 
+  // A body of any length, piece by piece, until `on_bytes` has enough (false).
+  void download(const std::string& target, const std::function<bool(std::string_view)>& on_bytes);
+
   // The caller's workspace of that name or id, as the API answers it. Throws NOT_FOUND.
   json::Value find_workspace(const std::string& name_or_id, Patience patience = Patience::none);
   // Only its id; what looks like an id is taken as one without asking.

@@ -35,7 +35,8 @@ void print_why(const Invocation& invocation, const WhyView& why) {
 void add_why(CLI::App& app, Invocation& invocation) {
   auto id = std::make_shared<std::string>();
   CLI::App& command =
-      add_command(app, invocation, "why", "Explain why something is as it is, and what happens next",
+      add_command(app, invocation, "why",
+                  "Explain why a workspace, run, webhook, delivery or alert is as it is, and what happens next",
                   "  slipway why hello\n  slipway why run_01jh2k7v5m8q3w9x4y6z0abcde", [&invocation, id] {
                     HubClient& hub = invocation.hub();
                     // Names of workspaces have no '_', ids of all other things do.
