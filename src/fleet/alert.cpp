@@ -226,6 +226,10 @@ std::vector<Alert> alerts_to_notify(store::Transaction& tx, std::int64_t limit) 
                             {limit}));
 }
 
+std::int64_t count_alerts_to_notify(store::Transaction& tx) {
+  return tx.query("SELECT COUNT(*) FROM alerts WHERE resolved_at IS NULL AND notified_at IS NULL").front().integer(0);
+}
+
 void set_alert_notified(store::Transaction& tx, const AlertId& id, base::Instant now) {
   tx.execute("UPDATE alerts SET notified_at = $2 WHERE id = $1", {id.str(), now});
 }

@@ -105,6 +105,7 @@ std::vector<OpenAlerts> count_open_alerts(store::Transaction& tx);
 
 // Those of which on-call was not told by mail, oldest first.
 std::vector<Alert> alerts_to_notify(store::Transaction& tx, std::int64_t limit);
+std::int64_t count_alerts_to_notify(store::Transaction& tx);
 void set_alert_notified(store::Transaction& tx, const AlertId& id, base::Instant now);
 
 // Removes the oldest of those resolved before `before`, at most kRemovedAtOnce; gives how many.

@@ -23,7 +23,4 @@ struct WorkstationReady {
 // launch URL that a button must not have.
 Mail render_workstation_ready(const WorkstationReady& ready);
 
-// Text as HTML, also within quotes: & < > " ' as entities.
-std::string escape_html(std::string_view text);
-
 }  // namespace slipway::notify
