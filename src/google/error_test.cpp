@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
+#include <iterator>
+
 #include "google/json_reading.h"
 #include "net/http_client.h"
 
@@ -195,6 +198,21 @@ TEST(Policy, EachRowCanBeReached) {
     if (!row.reason.empty()) reasons.emplace_back(row.reason);
     EXPECT_EQ(&classify(status, reasons), &row) << row.status << " " << row.reason;
   }
+}
+
+// Each row stands in the table for people, in the same order, and no other does.
+TEST(Policy, IsWhatTheDocumentSays) {
+  const auto cell = [](std::string_view text) {
+    if (text.empty()) return std::string("any");
+    return text.starts_with('(') ? std::string(text) : "`" + std::string(text) + "`";
+  };
+  std::string expected = "| status | reason | class | code |\n| --- | --- | --- | --- |\n";
+  for (const auto& row : policy())
+    expected += "| " + cell(row.status) + " | " + cell(row.reason) + " | " +
+                boost::describe::enum_to_string(row.error_class, "") + " | `" + std::string(row.code) + "` |\n";
+  std::ifstream file(SLIPWAY_GOOGLE_DOCUMENT);
+  const std::string document{std::istreambuf_iterator(file), {}};
+  EXPECT_TRUE(document.contains("\n" + expected + "\n")) << expected;
 }
 
 TEST(Policy, KnowsEveryCanonicalCodeInsideAnOperation) {
