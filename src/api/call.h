@@ -28,7 +28,8 @@ class WebhookDeliverer;
 }
 namespace slipway::workflows {
 class WorkstationIntake;
-}
+struct WorkstationServices;
+}  // namespace slipway::workflows
 
 namespace slipway::api {
 
@@ -51,6 +52,7 @@ struct Hub {
   ChangeStream& changes;
   Doorbell& run_bell;
   notify::WebhookDeliverer& webhooks;
+  const workflows::WorkstationServices* workstations = nullptr;  // of a hub that works with the cloud
   KeysInProgress keys_in_progress;
   KeyCache key_cache;
   observe::Registry& metrics;

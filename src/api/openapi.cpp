@@ -16,6 +16,8 @@ struct Tag {
 };
 constexpr std::array kTags = {
     Tag{"Workspaces", "Machines that people work on"},
+    Tag{"Workstations", "Workspaces on Google's Cloud Workstations, sold by tier"},
+    Tag{"Organizations", "Whose workstations they are, and into which network they go"},
     Tag{"Runs", "What workflows do and did, step by step"},
     Tag{"Metrics", "Runs in numbers"},
     Tag{"Events", "Changes as they happen"},

@@ -5,6 +5,7 @@
 #include "fleet/alert.h"
 #include "fleet/run_changes.h"
 #include "fleet/workspace.h"
+#include "fleet/workstation.h"
 #include "notify/webhook_events.h"
 
 namespace slipway::api {
@@ -22,6 +23,7 @@ json::Object object(json::Object properties) {
 json::Value data_of(std::string_view type, json::Schemas& schemas) {
   json::Value whole = json::Object{{"type", "object"}};
   if (type.starts_with("workspace.")) whole = schemas.of<fleet::Workspace>();
+  if (type.starts_with("workstation.")) whole = schemas.of<fleet::Workstation>();
   if (type.starts_with("alert.")) whole = schemas.of<fleet::Alert>();
   if (type.starts_with("run.") || type.starts_with("step.")) whole = schemas.of<fleet::RunChange>();
   const auto truncated =

@@ -6,6 +6,9 @@
 namespace slipway::api {
 
 void add_workspace_routes(Router& router);         // workspaces.cpp
+void add_workstation_routes(Router& router);       // workstations.cpp
+void add_workstation_actions(Router& router);      // workstation_actions.cpp
+void add_organization_routes(Router& router);      // organizations.cpp: and tiers, and places for workstations
 void add_run_queries(Router& router);              // run_queries.cpp
 void add_run_event_routes(Router& router);         // run_events.cpp
 void add_run_actions(Router& router);              // run_actions.cpp
@@ -28,6 +31,9 @@ void add_openapi_routes(Router& router);           // openapi_routes.cpp: the de
 inline Router all_routes() {
   Router router;
   add_workspace_routes(router);
+  add_workstation_routes(router);
+  add_workstation_actions(router);
+  add_organization_routes(router);
   add_run_queries(router);
   add_run_event_routes(router);
   add_run_actions(router);

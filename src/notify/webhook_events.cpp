@@ -61,10 +61,10 @@ bool wants_steps(const fleet::WebhookDefinition& definition) {
 
 const std::vector<std::string_view>& event_types() {
   static const std::vector<std::string_view> types{
-      "workspace.created", "workspace.updated",   "workspace.deleted",  "run.pending",
-      "run.started",       "run.completed",       "run.failed",         "run.cancelled",
-      "run.parked",        "run.needs_attention", "step.completed",     "step.failed",
-      "webhook.disabled",  "alert.raised",        "alert.acknowledged", "alert.resolved",
+      "workspace.created", "workspace.updated",   "workspace.deleted",   "run.pending",         "run.started",
+      "run.completed",     "run.failed",          "run.cancelled",       "run.parked",          "run.needs_attention",
+      "step.completed",    "step.failed",         "webhook.disabled",    "alert.raised",        "alert.acknowledged",
+      "alert.resolved",    "workstation.created", "workstation.updated", "workstation.deleted",
   };
   return types;
 }

@@ -178,7 +178,7 @@ Run<SweepReport> WorkstationSweep::operator()(Context& run, SweepRequest request
                                            [&](Attempt& attempt) { return list_machines(services, attempt.stop()); });
   const auto report = co_await run.transaction(
       "compare-records", [&](store::Transaction& tx) { return put_right(tx, services, inventory); });
-  if (!request.delete_orphans) co_return report;
+  if (!request.delete_orphans.value_or(false)) co_return report;
   durable::Retry patient{.attempts_max = 200, .first_delay = 1s, .delay_max = 30s, .time_max = 2h};
   patient.endpoint = std::string(kWorkstationsEndpoint);
   const auto taken = co_await run.for_each(

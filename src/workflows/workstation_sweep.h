@@ -7,7 +7,7 @@
 namespace slipway::workflows {
 
 struct SweepRequest {
-  bool delete_orphans = false;  // machines of this hub that no record speaks of
+  std::optional<bool> delete_orphans;  // machines of this hub that no record speaks of
 };
 SLIPWAY_JSON_CAMEL(SweepRequest, delete_orphans)
 
