@@ -9,8 +9,8 @@ namespace slipway::app {
 namespace {
 
 // Strings such as 5m that a key may hold, by its name.
-constexpr std::array kDurations{"idle_timeout", "running_timeout", "slow_after", "give_up_after",
-                                "poll_every",   "watch_every",     "sweep_every"};
+constexpr std::array kDurations{"idle_timeout", "running_timeout", "slow_after",  "give_up_after",
+                                "poll_every",   "watch_every",     "sweep_every", "quota_wait_first"};
 
 json::Value to_json(const toml::node& node, const json::Path& path) {
   if (const auto* table = node.as_table()) {

@@ -47,11 +47,13 @@ struct WorkstationsConfig {
   std::string slow_after = "5m";      // past that, an alert
   std::string give_up_after = "30m";  // past that, the run fails and cleans up
   std::string poll_every = "10s";
-  std::string watch_every = "250ms";  // the least interval between lists of what is being made; 0: do not watch
+  std::string quota_wait_first = "1m";  // doubles, up to an hour
+  std::string watch_every = "250ms";    // the least interval between lists of what is being made; 0: do not watch
   std::string sweep_every = "15m";
 };
 SLIPWAY_JSON_SNAKE(WorkstationsConfig, default_cluster, launch_url, container_image, service_account, public_ip,
-                   idle_timeout, running_timeout, slow_after, give_up_after, poll_every, watch_every, sweep_every)
+                   idle_timeout, running_timeout, slow_after, give_up_after, poll_every, quota_wait_first, watch_every,
+                   sweep_every)
 
 struct TierConfig {
   std::string name;

@@ -88,6 +88,11 @@ void add_options(CLI::App& serve, HubConfig& config) {
       ->envname("SLIPWAY_WEBHOOK_ALLOW")
       ->delimiter(',')
       ->check(is_network);
+  serve
+      .add_option("--cloud", config.cloud,
+                  "file (TOML) about the Google Cloud project that workstations are made in; see docs/workstations.md")
+      ->envname("SLIPWAY_CLOUD")
+      ->check(CLI::ExistingFile);
   serve.add_option("--log-level", config.log_level, "debug, info, warning or error")
       ->envname("SLIPWAY_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))

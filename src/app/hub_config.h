@@ -30,6 +30,7 @@ struct HubConfig {
   std::string log_format = "text";
   bool webhook_allow_private = false;
   std::vector<std::string> webhook_allow;  // networks, e.g. 10.1.0.0/16
+  std::filesystem::path cloud;             // the file about Google Cloud (cloud_config.h); empty: none
   bool open_metrics = false;
   std::string rate_limit = "6000/1m";     // requests of an API key; 0: no limit
   std::vector<std::string> cors_origins;  // pages that may use the API

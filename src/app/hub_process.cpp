@@ -15,6 +15,7 @@
 #include "api/routes.h"
 #include "app/activity_recorder.h"
 #include "app/alert_watch.h"
+#include "app/cloud.h"
 #include "app/first_key.h"
 #include "app/housekeeping.h"
 #include "app/hub_metrics.h"
@@ -130,6 +131,7 @@ struct HubProcess::Impl {
   explicit Impl(const HubConfig& given);
 
   void keep_audit();
+  std::unique_ptr<Cloud> make_cloud();
   void add_providers();
   void add_workflows();
   void add_schedules();
@@ -169,6 +171,7 @@ struct HubProcess::Impl {
       *database, providers, sealer, presence, clock, {}, [this](const base::RunId& run) {
         loop.post([this, run] { engine.cancel(run, "workspace.delete", [](std::exception_ptr) {}); });
       }};
+  std::unique_ptr<Cloud> cloud = make_cloud();
   ActivityRecorder activity{*database, loop, clock};
   net::HttpClient webhook_client;  // of its own: see ClientRequest::guard
   notify::WebhookDeliverer webhooks{io,
@@ -197,6 +200,7 @@ struct HubProcess::Impl {
                .changes = changes,
                .run_bell = run_bell,
                .webhooks = webhooks,
+               .workstations = cloud ? &cloud->services() : nullptr,
                .keys_in_progress = {},
                .key_cache = {},
                .metrics = metrics,
@@ -256,6 +260,13 @@ void HubProcess::Impl::keep_audit() {
   fleet::chain_old_entries(*database);
 }
 
+std::unique_ptr<Cloud> HubProcess::Impl::make_cloud() {
+  if (config.cloud.empty()) return nullptr;
+  const auto poke = [this](const base::RunId& run) { loop.post([this, run] { engine.poke(run); }); };
+  return std::make_unique<Cloud>(read_cloud_config(config.cloud),
+                                 CloudNeeds{*database, sealer, clock, random, metrics, log, poke});
+}
+
 void HubProcess::Impl::add_providers() {
   providers::sandbox::SandboxOptions options;
   options.root_dir = data / "sandboxes";
@@ -275,6 +286,7 @@ void HubProcess::Impl::add_workflows() {
   add(std::make_shared<const workflows::WorkspaceDelete>(services));
   engine.add(durable::make_workflow<workflows::ForgetRequest, workflows::Forgotten>(
       std::make_shared<const workflows::ForgetOld>(services)));
+  if (cloud) cloud->add_workflows(engine);
 }
 
 // What the hub does by the calendar: once, however many replicas there are.
@@ -284,6 +296,7 @@ void HubProcess::Impl::add_schedules() {
                      .cron = "every 1h",
                      .jitter_ms = 10min,
                      .catch_up_ms = 2h});
+  if (cloud) cloud->add_schedules(scheduler);
   scheduler.on_trouble(
       [this](durable::Scheduler::TroubleKind kind, const std::string& schedule, const std::string& what) {
         log.warning("trouble with a schedule",

@@ -30,6 +30,7 @@ void build_commands(CLI::App& app, Invocation& invocation, const ServeCommand& s
   add_workspace_commands(app, invocation);
   add_copy_command(app, invocation);
   add_ssh_config_command(app, invocation);
+  add_workstation_commands(app, invocation);
   add_run_commands(app, invocation);
   add_schedule_commands(app, invocation);
   add_hub_commands(app, invocation);

@@ -20,7 +20,18 @@ void add_audit_commands(CLI::App& app, Invocation& invocation);       // audit l
 void add_webhook_commands(CLI::App& app, Invocation& invocation);     // webhooks list|create|show|update|…
 void add_key_commands(CLI::App& app, Invocation& invocation);         // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);  // completion, and what it calls back
+void add_workstation_commands(CLI::App& app, Invocation& invocation);  // workstations create|list|show|start|stop|…
+void add_run_commands(CLI::App& app, Invocation& invocation);          // runs list|show|watch|events|cancel|retry
+void add_schedule_commands(CLI::App& app, Invocation& invocation);     // schedules list|show|create|pause|…
+void add_hub_commands(CLI::App& app, Invocation& invocation);          // why, status, version, openapi
+void add_queue_commands(CLI::App& app, Invocation& invocation);        // queues list|show|set|pause|resume|delete
+void add_alert_commands(CLI::App& app, Invocation& invocation);        // alerts list|show|ack|resolve
+void add_webhook_commands(CLI::App& app, Invocation& invocation);      // webhooks list|create|show|update|…
+void add_key_commands(CLI::App& app, Invocation& invocation);          // key create|list|delete
+void add_completion_commands(CLI::App& app, Invocation& invocation);   // completion, and what it calls back
 
+// workstations setup|sweep; organizations list|show|set
+void add_workstation_place_commands(CLI::App& app, CLI::App& workstations, Invocation& invocation);
 void add_run_metrics_command(CLI::App& runs, Invocation& invocation);  // runs metrics
 
 // A time as the hub reads it: "15m" means that long ago; what is no duration goes to the hub as it is, which says what

@@ -1,0 +1,158 @@
+#include "app/cloud.h"
+
+#include "app/version.h"
+#include "base/digest.h"
+#include "google/api_client.h"
+#include "google/credentials.h"
+#include "google/pubsub_client.h"
+#include "google/pubsub_publisher.h"
+#include "google/workstations_client.h"
+#include "net/http_client.h"
+#include "workflows/workstation_changes.h"
+#include "workflows/workstation_provision.h"
+#include "workflows/workstation_setup.h"
+#include "workflows/workstation_sweep.h"
+
+namespace slipway::app {
+namespace {
+
+constexpr std::size_t kHubIdLength = 12;  // of a label's 63 characters
+// Pulls and lists are long; a thousand provisionings look now and then.
+constexpr net::ClientLimits kConnections{.connections_per_host = 64, .connections_total = 256};
+
+google::Endpoints endpoints_of(const CloudConfig& config) {
+  const auto& given = config.google.endpoints;
+  google::Endpoints endpoints;
+  const auto set = [](std::string& endpoint, const std::string& value) {
+    if (!value.empty()) endpoint = value;
+  };
+  set(endpoints.workstations, given.workstations);
+  set(endpoints.pubsub, given.pubsub);
+  set(endpoints.compute, given.compute);
+  set(endpoints.oauth_token, given.oauth_token);
+  set(endpoints.sts, given.sts);
+  set(endpoints.iam_credentials, given.iam_credentials);
+  set(endpoints.metadata, given.metadata);
+  set(endpoints.certificates, config.pubsub.push_keys_url);
+  google::check_endpoints(endpoints);
+  return endpoints;
+}
+
+google::CredentialSettings credentials_of(const CloudConfig& config) {
+  using google::CredentialKind;
+  const auto& text = config.google.credentials;
+  google::CredentialSettings settings;
+  if (text == "metadata")
+    settings.kind = CredentialKind::metadata;
+  else if (text == "none")
+    settings.kind = CredentialKind::none;
+  else if (!text.empty())
+    settings.kind = CredentialKind::file;
+  if (settings.kind == CredentialKind::file) settings.file = text;
+  return settings;
+}
+
+workflows::WorkstationLimits limits_of(const WorkstationsConfig& config) {
+  workflows::WorkstationLimits limits;
+  limits.slow_after = duration_of(config.slow_after);
+  limits.give_up_after = duration_of(config.give_up_after);
+  limits.poll_every = duration_of(config.poll_every);
+  limits.first_look_after = std::min(limits.first_look_after, limits.poll_every);
+  limits.quota_wait_first = duration_of(config.quota_wait_first);
+  return limits;
+}
+
+workflows::MachineSettings machines_of(const WorkstationsConfig& config) {
+  return {.container_image = config.container_image,
+          .service_account = config.service_account,
+          .public_ip = config.public_ip,
+          .idle_timeout = duration_of(config.idle_timeout),
+          .running_timeout = duration_of(config.running_timeout)};
+}
+
+}  // namespace
+
+struct Cloud::Impl {
+  Impl(const CloudConfig& config, CloudNeeds needs);
+  std::string publish(const workflows::Publication& publication, std::stop_token stop);
+
+  const CloudConfig config;
+  const google::Endpoints endpoints = endpoints_of(config);
+  const fleet::Tiers tiers = tiers_of(config);
+  net::HttpClient http{kConnections};
+  std::unique_ptr<google::TokenSource> tokens;
+  google::ApiClient api;
+  google::WorkstationsClient workstations{api, endpoints.workstations};
+  providers::workstations::WorkstationCloud provider;
+  providers::workstations::StateWatch watch;
+  google::PubsubClient pubsub{api, endpoints.pubsub};
+  google::PubsubPublisher publisher;
+  workflows::WorkstationServices services;
+};
+
+Cloud::Impl::Impl(const CloudConfig& given, CloudNeeds needs)
+    : config(given),
+      tokens(google::make_credentials(credentials_of(config), endpoints, http, needs.clock)),
+      api(http, *tokens, needs.clock, needs.metrics, {.user_agent = "slipway/" + std::string(kVersion)}),
+      provider(workstations, base::sha256_hex(needs.sealer.derive("hub-id").reveal()).substr(0, kHubIdLength)),
+      watch(workstations, needs.clock, {.interval_min = duration_of(config.workstations.watch_every)}, needs.poke),
+      publisher(pubsub, needs.metrics),
+      services{.database = needs.database,
+               .sealer = needs.sealer,
+               .tiers = tiers,
+               .cloud = provider,
+               .watch = watch,
+               .clock = needs.clock,
+               .random = needs.random,
+               .location = {config.google.project, config.google.location},
+               .default_cluster = config.workstations.default_cluster,
+               .launch_url = config.workstations.launch_url,
+               .limits = limits_of(config.workstations)} {
+  if (config.pubsub.enabled)
+    services.announce.publish = [this](const workflows::Publication& publication, std::stop_token stop) {
+      return publish(publication, stop);
+    };
+}
+
+std::string Cloud::Impl::publish(const workflows::Publication& publication, std::stop_token stop) {
+  const auto topic = google::topic_name("pubsub/events_topic", config.google.project, config.pubsub.events_topic);
+  return publisher.publish(topic,
+                           {.data = json::print_value(publication.data),
+                            .attributes = {{"event_id", publication.event_id}, {"type", publication.type}},
+                            .ordering_key = {},
+                            .id = {},
+                            .published_at = {}},
+                           stop);
+}
+
+Cloud::Cloud(const CloudConfig& config, CloudNeeds needs) : impl_(std::make_unique<Impl>(config, std::move(needs))) {}
+Cloud::~Cloud() = default;
+
+void Cloud::add_workflows(durable::Engine& engine) const {
+  using namespace workflows;
+  const auto& services = impl_->services;
+  engine.add(
+      durable::make_workflow<ProvisionRequest, Provisioned>(std::make_shared<const WorkstationProvision>(services)));
+  engine.add(durable::make_workflow<WorkstationRequest, void>(std::make_shared<const WorkstationStart>(services)));
+  engine.add(durable::make_workflow<WorkstationRequest, void>(std::make_shared<const WorkstationStop>(services)));
+  engine.add(durable::make_workflow<WorkstationRequest, void>(std::make_shared<const WorkstationOffboard>(services)));
+  engine.add(durable::make_workflow<WorkstationRequest, void>(std::make_shared<const WorkstationChangeTier>(services)));
+  engine.add(durable::make_workflow<SetupRequest, SetupReport>(
+      std::make_shared<const WorkstationSetup>(services, machines_of(impl_->config.workstations))));
+  engine.add(durable::make_workflow<SweepRequest, SweepReport>(std::make_shared<const WorkstationSweep>(services)));
+}
+
+void Cloud::add_schedules(durable::Scheduler& scheduler) const {
+  const auto& every = impl_->config.workstations.sweep_every;
+  if (duration_of(every).count() == 0) return;
+  scheduler.declare({.name = std::string(workflows::WorkstationSweep::kType),
+                     .type = std::string(workflows::WorkstationSweep::kType),
+                     .cron = "every " + every,
+                     .jitter_ms = duration_of(every) / 10,
+                     .catch_up_ms = duration_of(every)});
+}
+
+const workflows::WorkstationServices& Cloud::services() const { return impl_->services; }
+const CloudConfig& Cloud::config() const { return impl_->config; }
+
+}  // namespace slipway::app
