@@ -98,7 +98,8 @@ void check_mail(const MailConfig& mail) {
   const auto begins = [&](std::string_view scheme) { return mail.url.starts_with(scheme); };
   require(begins("smtp://") || begins("smtps://") || begins("folder:"), "mail/url",
           "must be smtp://HOST:PORT, smtps://HOST:PORT or folder:PATH");
-  require(mail.starttls == "required" || mail.starttls == "no", "mail/starttls", "must be required or no");
+  require(mail.starttls.empty() || mail.starttls == "required" || mail.starttls == "no", "mail/starttls",
+          "must be required or no");
   require(mail.sender.find('@') != std::string::npos, "mail/sender", "must be an e-mail address");
   require(mail.username.empty() == mail.password_file.empty(), "mail/password_file",
           "must be given with username, and not without");

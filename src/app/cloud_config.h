@@ -85,7 +85,7 @@ struct MailConfig {
   std::string sender = "noreply@coditect.ai";
   std::string sender_name = "Workstations";
   std::string reply_to;
-  std::string starttls = "required";  // or "no", for loopback only
+  std::string starttls;  // "required" or "no", which is for loopback only; empty: required unless it is loopback
   std::string username;
   std::string password_file;
   std::string ca_file;

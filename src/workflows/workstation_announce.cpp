@@ -128,17 +128,16 @@ Run<> publish_ready(Context& run, const WorkstationServices& services, std::stri
 
 void audit_workstation(Transaction& tx, const WorkstationDeed& deed, const RunId& run, const OrderSource& source,
                        base::Instant now) {
-  json::Object details{{"outcome", deed.outcome}, {"run", run.str()}, {"source", source.kind}};
+  auto entry = fleet::audit_of_run(run, now, source.by, source.remote);
+  entry.action = deed.action;
+  entry.resource_type = "workstation";
+  entry.resource_id = deed.id;
+  entry.outcome = deed.outcome;
+  json::Object details{{"source", source.kind}};
   if (!deed.error_code.empty()) details["errorCode"] = deed.error_code;
   if (!source.message_id.empty()) details["messageId"] = source.message_id;
-  fleet::audit(tx, {.at = now,
-                    .actor_id = source.by,
-                    .action = deed.action,
-                    .resource_type = "workstation",
-                    .resource_id = deed.id,
-                    .request_id = {},
-                    .remote = source.remote,
-                    .details = std::move(details)});
+  entry.details = std::move(details);
+  fleet::audit(tx, std::move(entry));
 }
 
 }  // namespace slipway::workflows

@@ -1,6 +1,7 @@
 #pragma once
 // Steps that the workflows of workstations share: starting one, telling the world, and the audit.
 
+#include "fleet/audit.h"
 #include "workflows/workstation_services.h"
 
 namespace slipway::workflows {
@@ -19,7 +20,7 @@ durable::Run<> publish_ready(durable::Context& run, const WorkstationServices& s
 struct WorkstationDeed {
   std::string action;
   std::string id;
-  std::string outcome;  // begun, success, failure, cancelled
+  fleet::AuditOutcome outcome = fleet::AuditOutcome::success;
   std::string error_code = {};
 };
 void audit_workstation(store::Transaction& tx, const WorkstationDeed& deed, const RunId& run, const OrderSource& source,

@@ -25,7 +25,7 @@ void finish(Transaction& tx, const WorkstationServices& services, const std::str
   fleet::finish_workstation(tx, id, run, status, now);
   for (const auto kind : {kQuotaAlert, kSlowAlert, kFailedAlert, kDriftAlert})
     fleet::resolve_alert(tx, kind, "workstation", id, action, now);
-  audit_workstation(tx, {.action = std::string(action), .id = id, .outcome = "success"}, run, source, now);
+  audit_workstation(tx, {.action = std::string(action), .id = id}, run, source, now);
 }
 
 void fail(Transaction& tx, const WorkstationRequest& request, WorkstationStatus status, const durable::BadEnd& end,
@@ -34,7 +34,7 @@ void fail(Transaction& tx, const WorkstationRequest& request, WorkstationStatus 
   audit_workstation(tx,
                     {.action = std::string(action),
                      .id = request.workstation_id,
-                     .outcome = end.status == durable::RunStatus::cancelled ? "cancelled" : "failure",
+                     .outcome = fleet::AuditOutcome::failure,
                      .error_code = end.failure.code},
                     end.run, request.source, end.at);
 }
@@ -187,8 +187,7 @@ Run<> WorkstationChangeTier::operator()(Context& run, WorkstationRequest request
     fleet::move_workstation(tx, old_id, run_id, {move.id, move.tier, move.config}, now);
     // From here on it is the new one: a run that is cancelled now must not take it away again.
     fleet::mark_provisioned(tx, move.id, run_id, move.name(), services.launch_url_of(move.id, running.host), now);
-    audit_workstation(tx, {.action = std::string(kType), .id = move.id, .outcome = "success"}, run_id, request.source,
-                      now);
+    audit_workstation(tx, {.action = std::string(kType), .id = move.id}, run_id, request.source, now);
   });
   co_await do_in_cloud(run, services, move.id, removing(services, move.from.resource_name()));
 }

@@ -41,8 +41,8 @@ void create_record(Transaction& tx, const WorkstationServices& services, const P
                              .run_id = run,
                              .created_at = now},
                             request.sealed_environment);
-  audit_workstation(tx, {.action = "workstation.provision", .id = request.workstation_id, .outcome = "begun"}, run,
-                    request.source, now);
+  audit_workstation(tx, {.action = "workstation.provision.begin", .id = request.workstation_id}, run, request.source,
+                    now);
 }
 
 CloudWork creation(const WorkstationServices& services, const std::string& config, const std::string& id) {
@@ -88,7 +88,7 @@ Provisioned update_record(Transaction& tx, const WorkstationServices& services, 
   fleet::mark_provisioned(tx, id, run, done.gcp_workstation_id, done.launch_url, now);
   for (const auto kind : {kQuotaAlert, kSlowAlert, kFailedAlert})
     fleet::resolve_alert(tx, kind, "workstation", id, "workstation.provision", now);
-  audit_workstation(tx, {.action = "workstation.provision", .id = id, .outcome = "success"}, run, request.source, now);
+  audit_workstation(tx, {.action = "workstation.provision", .id = id}, run, request.source, now);
   return done;
 }
 
@@ -132,7 +132,7 @@ void WorkstationProvision::on_failure(Transaction& tx, const ProvisionRequest& r
   audit_workstation(tx,
                     {.action = "workstation.provision",
                      .id = request.workstation_id,
-                     .outcome = is_cancelled ? "cancelled" : "failure",
+                     .outcome = fleet::AuditOutcome::failure,
                      .error_code = end.failure.code},
                     end.run, request.source, end.at);
 }

@@ -175,8 +175,7 @@ Run<SetupReport> WorkstationSetup::operator()(Context& run, SetupRequest request
                                .network = request.network,
                                .subnetwork = request.subnetwork},
                               now);
-    audit_workstation(tx, {.action = std::string(kType), .id = request.cluster, .outcome = "success"}, run.id(),
-                      request.source, now);
+    audit_workstation(tx, {.action = std::string(kType), .id = request.cluster}, run.id(), request.source, now);
   });
   co_return report;
 }
