@@ -8,10 +8,12 @@
 #include "google/credentials.h"
 #include "google/pubsub_client.h"
 #include "google/pubsub_publisher.h"
+#include "google/pubsub_puller.h"
 #include "google/workstations_client.h"
 #include "net/http_client.h"
 #include "notify/mail.h"
 #include "notify/workstation_mail.h"
+#include "workflows/message_dead_letter.h"
 #include "workflows/workstation_changes.h"
 #include "workflows/workstation_provision.h"
 #include "workflows/workstation_setup.h"
@@ -115,9 +117,10 @@ notify::Mail ready_mail(const workflows::ReadyMail& ready) {
 }  // namespace
 
 struct Cloud::Impl {
-  Impl(const CloudConfig& config, CloudNeeds needs);
+  Impl(const CloudConfig& given, CloudNeeds parts);
   std::string publish(const workflows::Publication& publication, std::stop_token stop);
 
+  const CloudNeeds needs;
   const CloudConfig config;
   const google::Endpoints endpoints = endpoints_of(config);
   const fleet::Tiers tiers = tiers_of(config);
@@ -131,10 +134,23 @@ struct Cloud::Impl {
   google::PubsubPublisher publisher;
   std::unique_ptr<notify::MailSender> mail;
   workflows::WorkstationServices services;
+  workflows::WorkstationIntake intake;
+  std::optional<google::PubsubPuller> puller;
+  bool is_pulling = false;
 };
 
-Cloud::Impl::Impl(const CloudConfig& given, CloudNeeds needs)
-    : config(given),
+namespace {
+
+std::string dead_letter_topic(const CloudConfig& config) {
+  if (config.pubsub.dead_letter_topic.empty()) return {};
+  return google::topic_name("pubsub/dead_letter_topic", config.google.project, config.pubsub.dead_letter_topic);
+}
+
+}  // namespace
+
+Cloud::Impl::Impl(const CloudConfig& given, CloudNeeds parts)
+    : needs(std::move(parts)),
+      config(given),
       tokens(google::make_credentials(credentials_of(config), endpoints, http, needs.clock)),
       api(http, *tokens, needs.clock, needs.metrics, {.user_agent = "slipway/" + std::string(kVersion)}),
       provider(workstations, base::sha256_hex(needs.sealer.derive("hub-id").reveal()).substr(0, kHubIdLength)),
@@ -151,7 +167,24 @@ Cloud::Impl::Impl(const CloudConfig& given, CloudNeeds needs)
                .location = {config.google.project, config.google.location},
                .default_cluster = config.workstations.default_cluster,
                .launch_url = config.workstations.launch_url,
-               .limits = limits_of(config.workstations)} {
+               .limits = limits_of(config.workstations)},
+      intake({.database = needs.database,
+              .engine = needs.engine,
+              .loop = needs.loop,
+              .clock = needs.clock,
+              .ids = needs.ids,
+              .random = needs.random,
+              .tiers = tiers,
+              .metrics = needs.metrics,
+              .log = needs.log},
+             {.dead_letter_topic = dead_letter_topic(config)}) {
+  if (config.pubsub.enabled && config.pubsub.pull) {
+    const auto subscription =
+        google::subscription_name("pubsub/subscription", config.google.project, config.pubsub.subscription);
+    google::PullerSettings settings{.subscription = subscription};
+    settings.messages_max = std::size_t(config.pubsub.max_outstanding);
+    puller.emplace(pubsub, settings, intake.handler(subscription), needs.random, needs.metrics, needs.log);
+  }
   if (mail)
     services.announce.send_mail = [this](const workflows::ReadyMail& ready, std::stop_token stop) {
       mail->send(ready_mail(ready), stop);
@@ -176,7 +209,7 @@ std::string Cloud::Impl::publish(const workflows::Publication& publication, std:
 Cloud::Cloud(const CloudConfig& config, CloudNeeds needs) : impl_(std::make_unique<Impl>(config, std::move(needs))) {}
 Cloud::~Cloud() = default;
 
-void Cloud::add_workflows(durable::Engine& engine) const {
+void Cloud::add_workflows(durable::Engine& engine) {
   using namespace workflows;
   const auto& services = impl_->services;
   engine.add(
@@ -188,6 +221,8 @@ void Cloud::add_workflows(durable::Engine& engine) const {
   engine.add(durable::make_workflow<SetupRequest, SetupReport>(
       std::make_shared<const WorkstationSetup>(services, machines_of(impl_->config.workstations))));
   engine.add(durable::make_workflow<SweepRequest, SweepReport>(std::make_shared<const WorkstationSweep>(services)));
+  engine.add(durable::make_workflow<DeadLetterRequest, DeadLetter>(
+      std::make_shared<const MessageDeadLetter>(impl_->needs.database, impl_->publisher)));
 }
 
 void Cloud::add_schedules(durable::Scheduler& scheduler) const {
@@ -201,6 +236,17 @@ void Cloud::add_schedules(durable::Scheduler& scheduler) const {
 }
 
 const workflows::WorkstationServices& Cloud::services() const { return impl_->services; }
+workflows::WorkstationIntake& Cloud::intake() { return impl_->intake; }
+
+void Cloud::start_pulling() {
+  if (impl_->puller && !std::exchange(impl_->is_pulling, true)) impl_->puller->start();
+}
+
+void Cloud::stop_pulling() {
+  if (impl_->puller) impl_->puller->stop();
+  impl_->intake.stop();
+}
+
 const CloudConfig& Cloud::config() const { return impl_->config; }
 
 }  // namespace slipway::app

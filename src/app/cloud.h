@@ -11,12 +11,16 @@
 #include "fleet/sealer.h"
 #include "observe/log.h"
 #include "observe/metrics.h"
+#include "workflows/workstation_intake.h"
 #include "workflows/workstation_services.h"
 
 namespace slipway::app {
 
 struct CloudNeeds {
   store::Database& database;
+  durable::Engine& engine;
+  base::EventLoop& loop;
+  base::IdGenerator& ids;
   const fleet::Sealer& sealer;
   const base::Clock& clock;
   base::Random& random;
@@ -32,9 +36,13 @@ class Cloud {
   Cloud(const CloudConfig& config, CloudNeeds needs);
   ~Cloud();
 
-  void add_workflows(durable::Engine& engine) const;
+  void add_workflows(durable::Engine& engine);
   void add_schedules(durable::Scheduler& scheduler) const;
   const workflows::WorkstationServices& services() const;
+  workflows::WorkstationIntake& intake();
+  // Begins to pull messages; once the engine has joined, and again does nothing. stop() gives back what is held.
+  void start_pulling();
+  void stop_pulling();
   const CloudConfig& config() const;
 
  private:

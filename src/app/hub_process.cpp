@@ -21,6 +21,7 @@
 #include "app/hub_metrics.h"
 #include "app/run_statistics.h"
 #include "app/version.h"
+#include "app/workstation_metrics.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
 #include "fleet/audit_chain.h"
@@ -220,6 +221,7 @@ struct HubProcess::Impl {
   HubMetrics hub_metrics{metrics, engine, scheduler, *database, server, agents};
   Housekeeping housekeeping{hub, RunRetention(hub, retention_policy(config), config.archive_runs)};
   RunStatistics run_statistics{hub};
+  std::optional<WorkstationMetrics> workstation_metrics;  // of a hub with a cloud
   AlertWatch alert_watch{hub};
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
 };
@@ -229,6 +231,7 @@ HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
   add_providers();
   add_workflows();
   add_schedules();
+  if (cloud) workstation_metrics.emplace(io, metrics, cloud->services().tiers, clock);
   engine.set_witness(run_changes);
   engine.on_notice([this](const std::string& text) { log.warning(text); });
   engine.observe(
@@ -237,6 +240,7 @@ HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
         changes.look();
         webhooks.look();
         hub_metrics.count(run, state, events);
+        if (workstation_metrics) workstation_metrics->count(run, state, events);
         for (const auto& event : events) {
           if (event.type == durable::EventType::run_failed && state.failure)
             log.warning("a run failed", {{"run", run.id},
@@ -264,7 +268,7 @@ std::unique_ptr<Cloud> HubProcess::Impl::make_cloud() {
   if (config.cloud.empty()) return nullptr;
   const auto poke = [this](const base::RunId& run) { loop.post([this, run] { engine.poke(run); }); };
   return std::make_unique<Cloud>(read_cloud_config(config.cloud),
-                                 CloudNeeds{*database, sealer, clock, random, metrics, log, poke});
+                                 CloudNeeds{*database, engine, loop, ids, sealer, clock, random, metrics, log, poke});
 }
 
 void HubProcess::Impl::add_providers() {
@@ -338,6 +342,7 @@ void HubProcess::Impl::join() {
     if (!failure) {
       log.info("joined", {{"replica", engine.replica()}});
       scheduler.start();
+      if (cloud) cloud->start_pulling();
       return;
     }
     log.warning("no lease yet, and it is tried again", {{"error", base::as_error(failure).what()}});
@@ -358,12 +363,14 @@ net::Awaitable<void> HubProcess::Impl::drain() {
   engine.shut_down();
   housekeeping.stop();
   run_statistics.stop();
+  if (workstation_metrics) workstation_metrics->stop();
   alert_watch.stop();
   changes.stop();
   webhooks.stop();
   hub.draining = true;
   run_bell.ring_all();
   tasks.spawn(drain_agents());
+  if (cloud) co_await net::run_blocking(io, workers, [this] { cloud->stop_pulling(); });
   co_await server.drain(kDrainPatience);
   while (engine.statistics().attempts_under_way > 0) co_await net::sleep_for(10ms);
   for (auto left = kAnswerPatience; left.count() > 0 && webhooks.sending() > 0; left -= 10ms)
@@ -399,6 +406,7 @@ void HubProcess::run() {
   impl_->tasks.spawn(impl_->webhooks.run());
   impl_->tasks.spawn(impl_->housekeeping.run());
   impl_->tasks.spawn(impl_->run_statistics.run());
+  if (impl_->workstation_metrics) impl_->tasks.spawn(impl_->workstation_metrics->run(impl_->hub));
   impl_->tasks.spawn(impl_->alert_watch.run());
   // Else steps that end before the webhooks' first look would be told to nobody.
   impl_->database->read_and_wait(
