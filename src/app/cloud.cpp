@@ -2,10 +2,12 @@
 
 #include <fstream>
 
+#include "api/pubsub_push.h"
 #include "app/version.h"
 #include "base/digest.h"
 #include "google/api_client.h"
 #include "google/credentials.h"
+#include "google/oidc_verifier.h"
 #include "google/pubsub_client.h"
 #include "google/pubsub_publisher.h"
 #include "google/pubsub_puller.h"
@@ -136,6 +138,8 @@ struct Cloud::Impl {
   workflows::WorkstationServices services;
   workflows::WorkstationIntake intake;
   std::optional<google::PubsubPuller> puller;
+  std::optional<google::OidcVerifier> verifier;
+  std::optional<api::PubsubPush> push;
   bool is_pulling = false;
 };
 
@@ -178,6 +182,17 @@ Cloud::Impl::Impl(const CloudConfig& given, CloudNeeds parts)
               .metrics = needs.metrics,
               .log = needs.log},
              {.dead_letter_topic = dead_letter_topic(config)}) {
+  if (!config.pubsub.push_service_account.empty()) {
+    verifier.emplace(google::OidcSettings{.audience = config.pubsub.push_audience,
+                                          .jwks_url = endpoints.certificates,
+                                          .email = config.pubsub.push_service_account,
+                                          .ca_file = {}},
+                     http, needs.clock);
+    push.emplace(api::PubsubPush{.verifier = *verifier,
+                                 .intake = intake,
+                                 .subscription = google::subscription_name("pubsub/subscription", config.google.project,
+                                                                           config.pubsub.subscription)});
+  }
   if (config.pubsub.enabled && config.pubsub.pull) {
     const auto subscription =
         google::subscription_name("pubsub/subscription", config.google.project, config.pubsub.subscription);
@@ -236,6 +251,7 @@ void Cloud::add_schedules(durable::Scheduler& scheduler) const {
 }
 
 const workflows::WorkstationServices& Cloud::services() const { return impl_->services; }
+api::PubsubPush* Cloud::push() { return impl_->push ? &*impl_->push : nullptr; }
 workflows::WorkstationIntake& Cloud::intake() { return impl_->intake; }
 
 void Cloud::start_pulling() {

@@ -14,6 +14,10 @@
 #include "workflows/workstation_intake.h"
 #include "workflows/workstation_services.h"
 
+namespace slipway::api {
+struct PubsubPush;
+}
+
 namespace slipway::app {
 
 struct CloudNeeds {
@@ -40,6 +44,7 @@ class Cloud {
   void add_schedules(durable::Scheduler& scheduler) const;
   const workflows::WorkstationServices& services() const;
   workflows::WorkstationIntake& intake();
+  api::PubsubPush* push();  // null unless it is configured
   // Begins to pull messages; once the engine has joined, and again does nothing. stop() gives back what is held.
   void start_pulling();
   void stop_pulling();

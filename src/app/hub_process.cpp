@@ -206,6 +206,8 @@ struct HubProcess::Impl {
                .key_cache = {},
                .metrics = metrics,
                .log = log,
+               .intake = cloud ? &cloud->intake() : nullptr,
+               .push = cloud ? cloud->push() : nullptr,
                .open_metrics = config.open_metrics,
                .version = std::string(kVersion)};
   api::Router router = api::all_routes();

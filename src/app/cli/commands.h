@@ -11,21 +11,13 @@ void add_workspace_commands(CLI::App& app, Invocation& invocation);  // workspac
 void add_session_commands(CLI::App& app, CLI::App& workspace, Invocation& invocation);  // ssh, exec: at both places
 void add_copy_command(CLI::App& app, Invocation& invocation);                           // cp
 void add_ssh_config_command(CLI::App& app, Invocation& invocation);                     // ssh-config
-void add_run_commands(CLI::App& app, Invocation& invocation);         // runs list|show|watch|events|cancel|retry
-void add_schedule_commands(CLI::App& app, Invocation& invocation);    // schedules list|show|create|pause|…
-void add_hub_commands(CLI::App& app, Invocation& invocation);         // why, status, version, openapi
-void add_queue_commands(CLI::App& app, Invocation& invocation);       // queues list|show|set|pause|resume|delete
-void add_alert_commands(CLI::App& app, Invocation& invocation);       // alerts list|show|ack|resolve
-void add_audit_commands(CLI::App& app, Invocation& invocation);       // audit list|show|export|verify
-void add_webhook_commands(CLI::App& app, Invocation& invocation);     // webhooks list|create|show|update|…
-void add_key_commands(CLI::App& app, Invocation& invocation);         // key create|list|delete
-void add_completion_commands(CLI::App& app, Invocation& invocation);  // completion, and what it calls back
 void add_workstation_commands(CLI::App& app, Invocation& invocation);  // workstations create|list|show|start|stop|…
 void add_run_commands(CLI::App& app, Invocation& invocation);          // runs list|show|watch|events|cancel|retry
 void add_schedule_commands(CLI::App& app, Invocation& invocation);     // schedules list|show|create|pause|…
 void add_hub_commands(CLI::App& app, Invocation& invocation);          // why, status, version, openapi
 void add_queue_commands(CLI::App& app, Invocation& invocation);        // queues list|show|set|pause|resume|delete
 void add_alert_commands(CLI::App& app, Invocation& invocation);        // alerts list|show|ack|resolve
+void add_audit_commands(CLI::App& app, Invocation& invocation);        // audit list|show|export|verify
 void add_webhook_commands(CLI::App& app, Invocation& invocation);      // webhooks list|create|show|update|…
 void add_key_commands(CLI::App& app, Invocation& invocation);          // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);   // completion, and what it calls back
