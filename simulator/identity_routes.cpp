@@ -106,9 +106,8 @@ Answer generate_access_token(Call& call) {
   std::chrono::seconds lifetime = call.world.identity.token_lifetime();
   if (const json::Value* asked = body.get_object().if_contains("lifetime"); asked && asked->is_string())
     lifetime = std::min(lifetime, std::chrono::seconds(std::atoll(std::string(asked->get_string()).c_str())));
-  return {.body = json::Object{
-              {"accessToken", call.world.identity.access_token({call["account"]}, call.now, lifetime)},
-              {"expireTime", whole_seconds(call.now + lifetime)}}};
+  return {.body = json::Object{{"accessToken", call.world.identity.access_token({call["account"]}, call.now, lifetime)},
+                               {"expireTime", whole_seconds(call.now + lifetime)}}};
 }
 
 Answer generate_id_token(Call& call) {

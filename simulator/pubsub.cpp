@@ -199,7 +199,8 @@ std::vector<std::string> PubSub::publish(const std::string& name, const json::Va
   return ids;
 }
 
-void PubSub::enqueue(Subscription& subscription, std::shared_ptr<const Message> message, base::Instant now) {
+PubSub::Delivery& PubSub::enqueue(Subscription& subscription, std::shared_ptr<const Message> message,
+                                  base::Instant now) {
   const std::uint64_t number = next_delivery_++;
   const std::string& key = message->ordering_key;
   const json::Value* ordered = subscription.fields.if_contains("enableMessageOrdering");
@@ -210,7 +211,7 @@ void PubSub::enqueue(Subscription& subscription, std::shared_ptr<const Message> 
   } else {
     subscription.ready.emplace(now, number);
   }
-  subscription.deliveries[number] = {std::move(message), 0, repeats, now};
+  return subscription.deliveries[number] = {std::move(message), 0, repeats, now};
 }
 
 std::vector<Received> PubSub::pull(const std::string& name, std::size_t most, base::Instant now) {
@@ -338,7 +339,11 @@ std::size_t PubSub::backlog(const std::string& name) const { return find(name).d
 PubSubState PubSub::state() const {
   PubSubState state;
   for (const auto& [name, fields] : topics_) state.topics[name] = fields;
-  for (const auto& [name, subscription] : subscriptions_) state.subscriptions[name] = subscription.fields;
+  for (const auto& [name, subscription] : subscriptions_) {
+    state.subscriptions[name] = subscription.fields;
+    for (const auto& [unused, delivery] : subscription.deliveries)
+      state.deliveries.push_back({name, *delivery.message, delivery.attempt, delivery.repeats});
+  }
   state.next_message_id = next_message_id_;
   return state;
 }
@@ -346,6 +351,12 @@ PubSubState PubSub::state() const {
 void PubSub::restore(const PubSubState& state) {
   for (const auto& [name, fields] : state.topics) topics_[name] = fields.get_object();
   for (const auto& [name, fields] : state.subscriptions) subscriptions_[name].fields = fields.get_object();
+  for (const auto& kept : state.deliveries) {
+    const auto message = std::make_shared<const Message>(kept.message);
+    Delivery& delivery = enqueue(subscriptions_[kept.subscription], message, message->publish_time);
+    delivery.attempt = kept.attempt;
+    delivery.repeats = kept.repeats;
+  }
   next_message_id_ = state.next_message_id;
 }
 

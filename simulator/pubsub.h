@@ -1,6 +1,6 @@
 #pragma once
 // A small Pub/Sub without HTTP and clock: topics, subscriptions, deliveries with deadlines, redelivery, order by key,
-// dead letters. Messages live in memory only; topics and subscriptions can be saved.
+// dead letters.
 
 #include <deque>
 #include <map>
@@ -24,6 +24,7 @@ struct Message {
   std::string ordering_key;
   base::Instant publish_time{};
 };
+SLIPWAY_JSON_SNAKE(Message, id, data, attributes, ordering_key, publish_time)
 
 struct Received {
   std::string ack_id;
@@ -31,12 +32,23 @@ struct Received {
   std::int64_t attempt = 0;
 };
 
+// A message that a subscription has not let go of.
+struct KeptDelivery {
+  std::string subscription;
+  Message message;
+  std::int64_t attempt = 0;
+  std::int64_t repeats = 0;
+};
+SLIPWAY_JSON_SNAKE(KeptDelivery, subscription, message, attempt, repeats)
+
+// For saving. Leases are not kept: what was out is delivered again.
 struct PubSubState {
   std::map<std::string, json::Value> topics;  // by name, as the client gave them
   std::map<std::string, json::Value> subscriptions;
+  std::vector<KeptDelivery> deliveries;  // in order
   std::int64_t next_message_id = 1;
 };
-SLIPWAY_JSON_SNAKE(PubSubState, topics, subscriptions, next_message_id)
+SLIPWAY_JSON_SNAKE(PubSubState, topics, subscriptions, deliveries, next_message_id)
 
 // Not thread-safe. Calls throw Failure and then have changed nothing.
 class PubSub {
@@ -88,7 +100,7 @@ class PubSub {
 
   Subscription& find(const std::string& name);
   const Subscription& find(const std::string& name) const;
-  void enqueue(Subscription& subscription, std::shared_ptr<const Message> message, base::Instant now);
+  Delivery& enqueue(Subscription& subscription, std::shared_ptr<const Message> message, base::Instant now);
   bool dead_letter(Subscription& subscription, const std::string& name, std::uint64_t number, base::Instant now);
   void remove(Subscription& subscription, std::uint64_t number, base::Instant now);
   void postpone(Subscription& subscription, std::uint64_t number, base::Instant until);

@@ -167,6 +167,7 @@ void add_delivery_routes(PubSubRoutes routes) {
                      .waiting = pull});
   routes.add("POST", kSubscription + "/{subscription}:acknowledge", "pubsub.acknowledge", [](Call& call) -> Answer {
     call.world.pubsub.acknowledge(call.name(), read_ack_ids(call.body()), call.now);
+    call.world.changed();
     return {};
   });
   routes.add("POST", kSubscription + "/{subscription}:modifyAckDeadline", "pubsub.modifyAckDeadline",
