@@ -18,7 +18,6 @@ export const tiers = [
   memoryGb,
   diskGb,
   monthlyCostUsd,
-  config: "",
   workstations: {},
 }));
 
@@ -83,6 +82,7 @@ const kSteps = [
   "determine-config",
   "create-record",
   "create-workstation",
+  "wait-until-created",
   "start-workstation",
   "wait-until-running",
   "update-record",
@@ -123,12 +123,20 @@ export const runs = [
     nextAttemptAt: iso(kNow + 8_000),
   }),
   run(kWaitingRun, workstations[1].id, kNow - 42 * kMinute, "create-workstation", {
-    status: "waiting",
-    attempts: 6,
+    status: "failed",
+    attempts: 1,
+    completedAt: iso(kNow - 41 * kMinute),
     error: kFull,
-    nextAttemptAt: iso(kNow + 12 * kMinute),
   }),
 ];
+// What the outline does not know: it is there because there was no room.
+runs[1].steps.splice(4, 0, {
+  name: "wait-for-quota",
+  kind: "sleep",
+  status: "waiting",
+  startedAt: iso(kNow - 41 * kMinute),
+  nextAttemptAt: iso(kNow + 12 * kMinute),
+});
 
 export const organizations = [
   {
@@ -192,10 +200,10 @@ export const messages = [
     lastReceivedAt: ago(60),
     deliveries: 1,
     outcome: "refused",
-    refusal: { reason: "unknown_tier", explanation: "tier: 'profesional' is none of starter, professional, business" },
+    reason: "unknown_tier",
+    explanation: "tier: 'profesional' is none of starter, professional, business",
     data: '{"user_id":"user_ida","org_id":"acme","tier":"profesional","user_email":"ida@acme.example"}',
     attributes: { source: "checkout" },
-    orderingKey: "",
   },
   {
     id: "msg_01JGMADEUPMADEUPMADEUPMA02",
@@ -207,8 +215,6 @@ export const messages = [
     deliveries: 3,
     outcome: "accepted",
     runId: kCreatingRun,
-    attributes: {},
-    orderingKey: "",
   },
 ];
 
@@ -259,7 +265,7 @@ const kRoutes = [
     /^\/v1\/workstations$/,
     (_match, _query, { userEmail }) =>
       userEmail.includes("@")
-        ? answer({ workstation: workstations[0], run: runs[0] }, { status: 202 })
+        ? answer({ workstationId: workstations[0].id, run: runs[0] }, { status: 202 })
         : refusal(400, "VALIDATION_ERROR", "userEmail is not an e-mail address", { field: "userEmail" }),
   ],
   ["GET", /^\/v1\/workstations\/([^/]+)$/, ([, id]) => answer(byId(workstations, id))],
@@ -278,6 +284,7 @@ const kRoutes = [
     () => ({ contentType: "text/event-stream", body: ": nothing yet\n\n" }),
   ],
   ["GET", /^\/v1\/organizations$/, () => page(organizations)],
+  ["POST", /^\/v1\/workstations\/setup$/, () => answer({ run: runs[0] }, { status: 202 })],
   ["PUT", /^\/v1\/organizations\/([^/]+)$/, ([, id], _, body) => answer({ ...byId(organizations, id), ...body, id })],
   ["GET", /^\/v1\/alerts$/, (_, query) => page(alerts.filter(matches(query, ["state", "kind", "resourceId"])))],
   ["POST", /^\/v1\/alerts\/([^/]+)\/(acknowledge|resolve)$/, ([, id]) => answer(byId(alerts, id))],
@@ -287,7 +294,7 @@ const kRoutes = [
     "POST",
     /^\/v1\/messages\/([^/]+)\/replay$/,
     (_match, _query, { data }) =>
-      data.includes("profesional")
+      !data || data.tier === "profesional"
         ? refusal(400, "VALIDATION_ERROR", "the tier is unknown", { field: "data", reason: "the tier is unknown" })
         : answer({ run: runs[0] }, { status: 202 }),
   ],

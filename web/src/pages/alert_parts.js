@@ -14,8 +14,8 @@ const kPages = {
   message: "messages",
   webhook: "webhooks",
   schedule: "schedules",
-  organization: "organizations",
 };
+const kRefused = href(["messages"], { outcome: "refused" });
 
 const kSeverities = { critical: ["bad", "alert"], warning: ["wait", "alert"] };
 const kStates = { open: null, acknowledged: ["idle", "check"], resolved: ["good", "check"] };
@@ -31,7 +31,8 @@ export function subjectLink({ resourceType, resourceId }) {
   if (!resourceId) return "–";
   const text = h("span", { class: "mono" }, resourceId);
   const page = kPages[resourceType];
-  return page ? h("a", { href: href([page, resourceId]), title: resourceType }, text) : [`${resourceType} `, text];
+  const target = resourceType === "subscription" ? kRefused : page ? href([page, resourceId]) : null;
+  return target ? h("a", { href: target, title: resourceType }, text) : [`${resourceType} `, text];
 }
 
 /** A list of alerts. `deeds` has those that a person can do, or is null; `withSubject`: they are of several things. */

@@ -1,5 +1,6 @@
 // One message: what it said, why it was refused, and sending it through again, corrected where it has to be.
 
+import { ApiError } from "../api.js";
 import { openDialog } from "../dialog.js";
 import { h } from "../dom.js";
 import { fullTime } from "../format.js";
@@ -35,7 +36,7 @@ export class MessagePage {
     const back = backLink(href(["messages"]), "Messages");
     if (!message) return [back, pageHead("Message"), errorBox(error) ?? skeleton(5)];
     const now = this.#app.api.now();
-    const { refusal, outcome } = message;
+    const { reason, explanation, outcome } = message;
     const replay = () => this.#replay(message);
     return [
       back,
@@ -45,32 +46,29 @@ export class MessagePage {
         outcome === "refused" ? button("Replay", replay, { look: "primary", iconName: "again" }) : null,
       ),
       errorBox(error, { title: "Cannot refresh" }),
-      outcome === "refused" && refusal
-        ? errorBox({ code: refusal.reason, message: refusal.explanation }, { title: reasonText(refusal) })
-        : null,
+      outcome === "refused" ? errorBox({ code: reason, message: explanation }, { title: reasonText(reason) }) : null,
       h("div", { class: "columns" }, bodyCard(message), aboutCard(message, now)),
     ];
   }
 
   #replay(message) {
     const form = new ReplayForm(this.#app, message, ({ data }) => {
-      const run = data?.run?.id ?? data?.runId;
-      if (run) this.#app.navigate(["runs", run]);
-      else this.#loader.refresh();
+      this.#app.navigate(["runs", data.run.id]);
     });
     form.begin(openDialog({ title: "Replay this message", look: "create", body: () => form.draw() }));
   }
 }
 
-function bodyCard({ data, attributes = {} }) {
+function bodyCard({ outcome, data, dataBase64, attributes = {} }) {
   const parsed = parse(data);
   return card(
     "What it said",
-    data === null || data === undefined
-      ? h("p", { class: "muted" }, "The body of an accepted message is not kept: it is in its run.")
+    dataBase64 ? h("p", { class: "muted small" }, "It is no text. In base64:") : null,
+    outcome === "accepted" && data === undefined
+      ? h("p", { class: "muted" }, "The body of an accepted message is not kept: its run has it.")
       : parsed
         ? json(parsed, "Body")
-        : h("pre", { class: "json", tabindex: "0", role: "region", "aria-label": "Body" }, data),
+        : h("pre", { class: "json", tabindex: "0", role: "region", "aria-label": "Body" }, data ?? dataBase64),
     Object.keys(attributes).length ? [h("h3", null, "Attributes"), json(attributes, "Attributes")] : null,
   );
 }
@@ -103,14 +101,15 @@ class ReplayForm extends DialogForm {
   #app;
   #message;
   #done;
+  #original;
 
   constructor(app, message, done) {
     super();
     this.#app = app;
     this.#message = message;
     this.#done = done;
-    const parsed = parse(message.data);
-    this.values.data = parsed ? JSON.stringify(parsed, null, 2) : (message.data ?? "");
+    this.#original = shown(message.data);
+    this.values.data = this.#original;
   }
 
   fieldNames() {
@@ -142,10 +141,18 @@ class ReplayForm extends DialogForm {
   }
 
   body() {
-    return { data: this.values.data };
+    return { text: this.values.data };
   }
-  send(body, options) {
+  // As it came when nothing was changed: what was wrong with it may be mended here, such as a tier that did not exist.
+  send({ text }, options) {
+    const body = text === this.#original ? {} : { data: this.#parsed(text) };
     return this.#app.api.post(path(this.#message.id, "/replay"), body, options);
+  }
+  #parsed(text) {
+    const data = parse(text);
+    if (data) return data;
+    const message = "The body is no JSON object.";
+    throw new ApiError({ code: "VALIDATION_ERROR", message, status: 400, details: { field: "data" } });
   }
   done(answer) {
     this.#app.announce("Replayed");
@@ -153,10 +160,17 @@ class ReplayForm extends DialogForm {
   }
 }
 
+// The object that a text says, or null.
 function parse(text) {
   try {
-    return JSON.parse(text);
+    const value = JSON.parse(text);
+    return typeof value === "object" ? value : null;
   } catch {
     return null;
   }
+}
+
+function shown(text = "") {
+  const data = parse(text);
+  return data ? JSON.stringify(data, null, 2) : text;
 }

@@ -67,9 +67,9 @@ function outcomeCell({ outcome, replayedAt }) {
   return [badge(outcome), replayedAt ? h("span", { class: "sub" }, "after a replay") : null];
 }
 
-function resultCell({ runId, refusal }) {
+function resultCell({ runId, reason, explanation }) {
   if (runId) return h("a", { class: "mono", href: href(["runs", runId]) }, runId);
-  return [reasonText(refusal), h("span", { class: "sub clamp", title: refusal?.explanation }, refusal?.explanation)];
+  return [reasonText(reason), h("span", { class: "sub clamp", title: explanation }, explanation)];
 }
 
-export const reasonText = (refusal) => (refusal ? capitalized(spaced(refusal.reason)) : "–");
+export const reasonText = (reason) => (reason ? capitalized(spaced(reason)) : "–");

@@ -20,19 +20,18 @@ export class OrganizationsPage extends ListPage {
     super(app, route, redraw, { path: kPath, section: ["organizations"], wants, burstMs: kBurstMs });
   }
 
-  asked() {
-    const { id, ...rest } = super.asked(); // `id` is not a filter of the API, but which one a link is to
-    return rest;
-  }
-
   actions() {
-    return button("New organization", () => this.#edit(null), { look: "primary", iconName: "plus" });
+    return button("Set up", () => this.#setUp({}), {
+      look: "primary",
+      iconName: "plus",
+      name: "Set up an organization",
+    });
   }
 
   none() {
     return emptyState(
       "No organizations",
-      "One is made with its first workstation; make it before to say in which network that goes.",
+      "One is there with its first workstation. Set it up before, and that goes into a network of its own.",
       this.actions(),
     );
   }
@@ -56,68 +55,124 @@ export class OrganizationsPage extends ListPage {
         ],
       },
       { name: "Changed", cell: ({ updatedAt }) => ago(updatedAt, now) },
-      actionsColumn((organization) =>
+      actionsColumn((organization) => [
+        button("Set up", () => this.#setUp(organization), { look: "small-button", name: `Set up ${organization.id}` }),
         button("Edit", () => this.#edit(organization), {
           look: "small-button",
           iconName: "pencil",
           name: `Edit ${organization.id}`,
         }),
-      ),
+      ]),
     ];
   }
 
   #edit(organization) {
-    const form = new OrganizationForm(this.app, organization, () => this.refresh());
-    const title = organization ? `Network of ${organization.id}` : "New organization";
-    form.begin(openDialog({ title, look: "create", body: () => form.draw() }));
+    const saved = () => (this.app.announce("Saved"), this.refresh());
+    open(`Place of ${organization.id}`, new PlaceForm(this.app, organization, saved));
+  }
+
+  #setUp(organization) {
+    const begun = (run) => this.app.navigate(["runs", run.id]);
+    const title = organization.id ? `Set up ${organization.id}` : "Set up an organization";
+    open(title, new SetupForm(this.app, organization, begun));
   }
 }
+
+const open = (title, form) => form.begin(openDialog({ title, look: "create", body: () => form.draw() }));
 
 // The last part of a resource name says it, for who knows the project.
 const short = (name) => name.split("/").at(-1);
 
-class OrganizationForm extends DialogForm {
+const kPlace = ["cluster", "network", "subnetwork"];
+
+/** What is there already is chosen: nothing is made. */
+class PlaceForm extends DialogForm {
+  verb = "Save";
   #app;
-  #isNew;
+  #id;
   #saved;
 
   constructor(app, organization, saved) {
     super();
     this.#app = app;
-    this.#isNew = !organization;
+    this.#id = organization.id;
     this.#saved = saved;
-    const { id = "", cluster, network, subnetwork } = organization ?? {};
-    this.values = { id, cluster: cluster ?? "", network: network ?? "", subnetwork: subnetwork ?? "" };
+    for (const name of kPlace) this.values[name] = organization[name] ?? "";
   }
 
-  get verb() {
-    return this.#isNew ? "Make organization" : "Save";
-  }
   fieldNames() {
-    return ["id", "cluster", "network", "subnetwork"];
+    return kPlace;
   }
-
   fields() {
-    const text = (name, label, more) => this.text(name, label, { value: this.values[name], ...more });
     return [
-      this.#isNew ? text("id", "Id", { autofocus: true, hint: "As messages name it: org_id" }) : null,
-      text("cluster", "Cluster", { autofocus: !this.#isNew, hint: "Its workstation cluster; empty for the usual one" }),
-      text("network", "Network", { placeholder: "projects/P/global/networks/N" }),
-      text("subnetwork", "Subnetwork", { placeholder: "projects/P/regions/R/subnetworks/S" }),
+      placeField(this, "cluster", "Cluster", { autofocus: true, hint: "Its workstation cluster, which must be there" }),
+      placeField(this, "network", "Network", { placeholder: "projects/P/global/networks/N" }),
+      placeField(this, "subnetwork", "Subnetwork", { placeholder: "projects/P/regions/R/subnetworks/S" }),
       h("p", { class: "hint" }, "Workstations that are made from now on go there. Those that exist stay."),
     ];
   }
-
   body() {
-    const { id: _id, ...rest } = this.values;
-    return Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, value.trim() || null]));
+    return { cluster: "", ...filled(this.values) };
   }
   send(body) {
-    const id = this.values.id.trim();
-    return this.#app.api.put(`${kPath}/${encodeURIComponent(id)}`, body);
+    return this.#app.api.put(`${kPath}/${encodeURIComponent(this.#id)}`, body);
   }
   done() {
-    this.#app.announce("Saved");
     this.#saved();
   }
 }
+
+/** What is not there is made: a cluster in the network, with a config for each tier. */
+class SetupForm extends DialogForm {
+  verb = "Set up";
+  #app;
+  #isNew;
+  #begun;
+
+  constructor(app, organization, begun) {
+    super();
+    this.#app = app;
+    this.#isNew = !organization.id;
+    this.#begun = begun;
+    this.values.organizationId = organization.id ?? "";
+    for (const name of kPlace) this.values[name] = organization[name] ?? "";
+  }
+
+  fieldNames() {
+    return ["organizationId", ...kPlace];
+  }
+  fields() {
+    return [
+      h("p", { class: "muted" }, "Makes a cluster in its network, with a config for each tier. What is there is kept."),
+      this.#isNew
+        ? placeField(this, "organizationId", "Organization", { autofocus: true, hint: "As messages name it: org_id" })
+        : null,
+      placeField(this, "network", "Network", {
+        autofocus: !this.#isNew,
+        placeholder: "projects/P/global/networks/N",
+        hint: "Leave empty for the project's default",
+      }),
+      placeField(this, "subnetwork", "Subnetwork", { placeholder: "projects/P/regions/R/subnetworks/S" }),
+      placeField(this, "cluster", "Cluster", { hint: "Leave empty for one named after the organization" }),
+    ];
+  }
+  body() {
+    return filled(this.values);
+  }
+  send(body, options) {
+    return this.#app.api.post("/v1/workstations/setup", body, options);
+  }
+  done({ data }) {
+    this.#app.announce("Setting up begins");
+    this.#begun(data.run);
+  }
+}
+
+const placeField = (form, name, label, more) => form.text(name, label, { value: form.values[name], ...more });
+
+const filled = (values) =>
+  Object.fromEntries(
+    Object.entries(values)
+      .map(([name, value]) => [name, value.trim()])
+      .filter(([, value]) => value),
+  );

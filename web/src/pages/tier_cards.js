@@ -6,8 +6,8 @@ const dollars = new Intl.NumberFormat(undefined, { style: "currency", currency: 
 
 export const priceText = ({ monthlyCostUsd }) => (monthlyCostUsd ? dollars.format(monthlyCostUsd) : "–");
 
-/** `now`: the tier that it has already. `problem` stands below, for the field `tier`. */
-export function tierCards(tiers, chosen, onchange, { now = null, problem = null } = {}) {
+/** `now`: the tier that it has already; `fits(tier)`: whether it may be chosen. `problem` stands below, for the field `tier`. */
+export function tierCards(tiers, chosen, onchange, { now = null, fits = () => true, problem = null } = {}) {
   return h(
     "fieldset",
     { class: "machines", "aria-describedby": problem ? "field-tier-error" : null },
@@ -15,19 +15,21 @@ export function tierCards(tiers, chosen, onchange, { now = null, problem = null 
     h(
       "div",
       { class: "tier-cards" },
-      tiers.map((tier) => card(tier, tier.name === chosen, tier.name === now, onchange)),
+      tiers.map((tier) =>
+        card(tier, { checked: tier.name === chosen, isNow: tier.name === now, fits: fits(tier) }, onchange),
+      ),
     ),
     problem,
   );
 }
 
-function card(tier, checked, isNow, onchange) {
+function card(tier, { checked, isNow, fits }, onchange) {
   const { name, machineType, vcpus, memoryGb, diskGb } = tier;
   const part = (value, unit) => h("span", { key: unit }, h("strong", null, String(value)), ` ${unit}`);
   return h(
     "label",
-    { class: "machine", key: name },
-    h("input", { type: "radio", name: "tier", value: name, checked, onchange: () => onchange(name) }),
+    { class: fits ? "machine" : "machine unfit", key: name },
+    h("input", { type: "radio", name: "tier", value: name, checked, disabled: !fits, onchange: () => onchange(name) }),
     h(
       "span",
       { class: "tier-card" },

@@ -23,6 +23,7 @@ export class WorkstationPage {
   #id;
   #redraw;
   #shownStatus = null;
+  #orderedBy; // the run that will make it, where the page is opened before there is a record
   #loader;
   #runs;
   #alerts;
@@ -33,19 +34,21 @@ export class WorkstationPage {
   #unsubscribe;
   #timer;
 
-  constructor(app, { segments }, redraw) {
+  constructor(app, { segments, query }, redraw) {
     this.#app = app;
     this.#id = segments[1];
     this.#redraw = redraw;
+    this.#orderedBy = query.run;
     this.#runCard = new RunCard(app, redraw, () => this.#refreshAll());
     this.#deeds = new Deeds(app, () => this.#refreshAll(), redraw);
     const resource = this.#resource();
     this.#loader = this.#load(workstationPath(this.#id), {}, () => this.#loaded());
     this.#runs = this.#load("/v1/workflows/runs", { ...resource, limit: kRunsShown });
     this.#alerts = this.#load("/v1/alerts", { ...resource, state: kAnyState, limit: kAlertsShown });
-    this.#why = this.#load(`/v1/why/${encodeURIComponent(this.#id)}`);
+    this.#why = new Loader((signal) => app.api.get(`/v1/why/${this.#runCard.run.id}`, { signal }), redraw);
+    this.#runCard.follow(this.#orderedBy);
     this.#unsubscribe = app.live.subscribe((event) => this.#concerns(event) && this.#refreshAll());
-    this.#timer = setInterval(() => !document.hidden && this.#runCard.run && this.#why.refresh(), kWhyEveryMs);
+    this.#timer = setInterval(() => !document.hidden && this.#explain(), kWhyEveryMs);
     this.#refreshAll();
   }
 
@@ -57,13 +60,16 @@ export class WorkstationPage {
     this.#unsubscribe();
     clearInterval(this.#timer);
     this.#runCard.dispose();
-    for (const loader of this.#loaders()) loader.dispose();
+    for (const loader of [...this.#loaders(), this.#why]) loader.dispose();
   }
 
   draw() {
     const { data: workstation, error } = this.#loader;
     const back = backLink(href(["workstations"]), "Workstations");
-    if (!workstation) return [back, pageHead(this.title), errorBox(error) ?? skeleton(6)];
+    if (!workstation) {
+      const awaited = this.#orderedBy && error?.status === 404;
+      return [back, pageHead(this.title), this.#runCard.draw(), (awaited ? null : errorBox(error)) ?? skeleton(6)];
+    }
     const { announce } = this.#app;
     const now = this.#app.api.now();
     return [
@@ -78,7 +84,7 @@ export class WorkstationPage {
         "div",
         { class: "columns" },
         h("div", { class: "column" }, machineCard(workstation), cloudCard(workstation, announce)),
-        h("div", { class: "column" }, orderCard(workstation, now), whyCard(this.#why, now)),
+        h("div", { class: "column" }, orderCard(workstation, now), this.#isDone() ? null : whyCard(this.#why, now)),
       ),
       alertsCard(this.#alerts, this.#resource(), now),
       runsCard(this.#runs, this.#resource(), now),
@@ -94,13 +100,23 @@ export class WorkstationPage {
     return new Loader((signal) => this.#app.api.get(path, { query, signal }), onChange);
   }
   #loaders() {
-    return [this.#loader, this.#runs, this.#alerts, this.#why, this.#audit].filter(Boolean);
+    return [this.#loader, this.#runs, this.#alerts, this.#audit].filter(Boolean);
+  }
+
+  // Why it is as it is, is why the run that makes or changes it is where it is.
+  #explain() {
+    if (this.#runCard.run && !this.#isDone()) this.#why.refresh();
+  }
+  #isDone() {
+    const { run } = this.#runCard;
+    return !run || run.status === "completed";
   }
 
   #refreshAll() {
     if (this.#app.me()?.role === "admin")
       this.#audit ??= this.#load("/v1/audit", { ...this.#resource(), limit: kAuditShown });
     for (const loader of this.#loaders()) loader.refresh();
+    this.#explain();
   }
 
   // An event that does not say what it is about may be about this one.
@@ -131,9 +147,12 @@ export class WorkstationPage {
       this.#runCard.follow(answer?.data?.run?.id);
       this.#refreshAll();
     };
-    const start = async () =>
-      accepted(`Starting ${id}`)(await this.#deeds.do(`Starting ${id}`, () => startWorkstation(api, workstation)));
+    const start = async () => {
+      const answer = await this.#deeds.do(`Starting ${id}`, () => startWorkstation(api, workstation));
+      this.#runCard.follow(answer?.data?.run?.id);
+    };
     const url = launchUrl(workstation);
+    const isAdmin = this.#app.me()?.role === "admin";
     return [
       url
         ? h(
@@ -147,12 +166,12 @@ export class WorkstationPage {
       canStop(workstation)
         ? button("Stop", () => askToStop(api, [workstation], accepted(`Stopping ${id}`)), { iconName: "stop" })
         : null,
-      canChangeTier(workstation)
+      isAdmin && canChangeTier(workstation)
         ? button("Change tier", () => askForTier(api, tiers(), workstation, accepted(`Changing the tier of ${id}`)), {
             iconName: "layers",
           })
         : null,
-      canDelete(workstation)
+      isAdmin && canDelete(workstation)
         ? button("Delete", () => askToDelete(api, [workstation], accepted(`Deleting ${id}`)), {
             look: "danger-outline",
             iconName: "trash",

@@ -43,7 +43,7 @@ export function askToStop(api, workstations, done) {
   return openConfirmation({
     title: `Stop ${named(workstations)}?`,
     verb: "Stop",
-    content: () => h("p", null, "Running programs end. The disk is kept; it can be started again."),
+    content: () => h("p", null, "Running programs end. Its home is kept; it can be started again."),
     act: async () => done(await forEach(workstations, (one) => stopWorkstation(api, one))),
   });
 }
@@ -57,7 +57,7 @@ export function askToDelete(api, workstations, done) {
     look: "danger",
     ready: () => typed.trim() === word,
     content: (dialog) => [
-      h("p", null, "The machine and its disk, with every file on it, are taken away. This cannot be undone."),
+      h("p", null, "The machine and its home, with every file in it, are taken away. This cannot be undone."),
       h(
         "label",
         { class: "field" },
@@ -82,8 +82,15 @@ export function askForTier(api, tiers, workstation, done) {
     verb: "Change tier",
     ready: () => chosen !== workstation.tier,
     content: (dialog) => [
-      h("p", { class: "muted" }, "It moves to a machine of that tier. What is on its disk is not taken along."),
-      tierCards(tiers, chosen, (name) => ((chosen = name), dialog.update()), { now: workstation.tier }),
+      h(
+        "p",
+        { class: "muted" },
+        "It is stopped, made anew with its home, and gets another id. Its disk cannot become smaller.",
+      ),
+      tierCards(tiers, chosen, (name) => ((chosen = name), dialog.update()), {
+        now: workstation.tier,
+        fits: ({ diskGb }) => diskGb >= workstation.bootDiskSizeGb,
+      }),
     ],
     act: async () => done(await api.patch(workstationPath(workstation.id), { tier: chosen })),
   });

@@ -6,12 +6,13 @@ import { ago, card, command, errorBox, facts, icon, skeleton } from "../parts.js
 import { href } from "../router.js";
 import { alertList } from "./alert_parts.js";
 import { auditTable } from "./audit.js";
-import { waitingStep } from "./workstation_parts.js";
+import { lastTrouble, waitingStep } from "./workstation_parts.js";
 
 /** What a workstation waits for, told so that nobody thinks that it failed. */
 export function waitingNote({ waitingFor, organizationId }, run, now) {
   if (!waitingFor) return null;
-  const step = waitingStep(run);
+  const at = waitingStep(run)?.nextAttemptAt;
+  const trouble = lastTrouble(run);
   const others = h("a", { href: href(["workstations"], { status: "waiting" }) }, "All that wait");
   return h(
     "div",
@@ -29,10 +30,9 @@ export function waitingNote({ waitingFor, organizationId }, run, now) {
       h(
         "p",
         { class: "sub" },
-        step?.error ? `${step.error.message}. ` : null,
+        trouble ? `${trouble.message.replace(/\.$/, "")}. ` : null,
         "Next try ",
-        step?.nextAttemptAt ? ago(step.nextAttemptAt, now) : "soon",
-        step?.attempts ? `, after ${step.attempts} so far` : "",
+        at ? ago(at, now) : "soon",
         `. For ${organizationId}.`,
       ),
     ),

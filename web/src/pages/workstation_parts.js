@@ -61,8 +61,12 @@ function nextTry(run, now) {
   return at ? ago(at, now) : "soon";
 }
 
+/** The step in which a run waits for a time to come. */
 export const waitingStep = (run) =>
   run?.steps?.find(({ status, nextAttemptAt }) => status === "waiting" && nextAttemptAt);
+
+/** What its steps met last; null when all went well. */
+export const lastTrouble = (run) => run?.steps?.findLast(({ error }) => error)?.error ?? null;
 
 /** The name of the step that a run is at; null before the first and after the last. */
 export function currentStep(run) {
@@ -87,11 +91,14 @@ export function specText({ vcpus, memoryGb }) {
 
 // What the hub would take now; it has the last word.
 const isIdle = ({ runId }) => !runId;
-export const canStart = (workstation) => isIdle(workstation) && workstation.status === "stopped";
+export const canStart = (workstation) =>
+  isIdle(workstation) && Boolean(workstation.gcpWorkstationId) && ["stopped", "failed"].includes(workstation.status);
 export const canStop = (workstation) => isIdle(workstation) && workstation.status === "running";
 export const canChangeTier = (workstation) =>
   isIdle(workstation) && ["running", "stopped"].includes(workstation.status);
-export const canDelete = ({ status }) => !["deleting", "deleted"].includes(status);
+/** One that is being made may be deleted, too: that takes its making back. */
+export const canDelete = (workstation) =>
+  workstation.status === "creating" || (isIdle(workstation) && workstation.status !== "deleted");
 
 /** Where its user opens it; only what a browser may safely be sent to. */
 export function launchUrl({ status, launchUrl: url }) {

@@ -64,7 +64,12 @@ export class WorkstationsPage extends ListPage {
     for (const id of this.#selected) if (!there.has(id)) this.#selected.delete(id);
   }
 
+  #isAdmin() {
+    return this.app.me()?.role === "admin";
+  }
+
   actions() {
+    if (!this.#isAdmin()) return null;
     return h(
       "a",
       { class: "button primary", href: href(["workstations", "new"], this.query) },
@@ -160,10 +165,10 @@ export class WorkstationsPage extends ListPage {
         : null,
       canStart(row) ? act("Start", "play", () => this.#start([row])) : null,
       canStop(row) ? act("Stop", "stop", () => askToStop(api, [row], done(`Stopping ${id}`))) : null,
-      canChangeTier(row)
+      this.#isAdmin() && canChangeTier(row)
         ? act("Change tier of", "layers", () => askForTier(api, tiers(), row, done(`Changing the tier of ${id}`)))
         : null,
-      canDelete(row)
+      this.#isAdmin() && canDelete(row)
         ? act("Delete", "trash", () => askToDelete(api, [row], done(`Deleting ${id}`)), "danger-icon")
         : null,
     ];
@@ -233,10 +238,12 @@ export class WorkstationsPage extends ListPage {
       some("Stop", canStop, (fit) => askToStop(api, fit, () => this.#accepted(`Stopping ${fit.length}`)), {
         iconName: "stop",
       }),
-      some("Delete", canDelete, (fit) => askToDelete(api, fit, () => this.#accepted(`Deleting ${fit.length}`)), {
-        look: "small-button danger-outline",
-        iconName: "trash",
-      }),
+      this.#isAdmin()
+        ? some("Delete", canDelete, (fit) => askToDelete(api, fit, () => this.#accepted(`Deleting ${fit.length}`)), {
+            look: "small-button danger-outline",
+            iconName: "trash",
+          })
+        : null,
       h(
         "button",
         { type: "button", class: "button quiet", onclick: () => (this.#selected.clear(), this.redraw()) },
@@ -249,8 +256,8 @@ export class WorkstationsPage extends ListPage {
   #syncDialog({ segments }) {
     if (segments[1] !== "new") return this.#dialog?.close();
     if (this.#dialog) return;
-    const form = new ProvisionForm(this.app, ({ workstation, run }) =>
-      this.app.navigate(workstation ? ["workstations", workstation.id] : ["runs", run.id]),
+    const form = new ProvisionForm(this.app, ({ workstationId, run }) =>
+      this.app.navigate(["workstations", workstationId], { run: run.id }),
     );
     this.#dialog = openDialog({
       title: "New workstation",
