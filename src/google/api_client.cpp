@@ -110,6 +110,7 @@ net::ClientRequest ApiClient::Impl::with_token(const base::Secret& token, const 
     out.headers.set("Content-Type", "application/json");
     out.body = json::print_value(*request.body);
   }
+  out.send_once = request.method != net::Method::get;
   out.ca_file = options.ca_file;
   out.body_limit = options.answer_bytes_max;
   out.direct = to.is_local;

@@ -45,13 +45,16 @@ struct Transfer {
   std::unique_ptr<curl_slist, ListDeleter> header_list{};
   ClientResponse response{};
   std::size_t header_bytes = 0;
+  std::size_t body_sent = 0;  // with `send_once`
   bool is_truncated = false;
   std::optional<Error> refusal{};  // why we ended it ourselves
   char message[CURL_ERROR_SIZE] = {};
 
   std::size_t take_header(std::string_view line);
   std::size_t take_body(std::string_view bytes);
+  std::size_t give_body(char* into, std::size_t size);
   void prepare();
+  void prepare_body();
   void add_headers();
   Error failure(CURLcode code) const;
 };
@@ -62,6 +65,10 @@ std::size_t on_header(char* data, std::size_t size, std::size_t count, void* tra
 
 std::size_t on_body(char* data, std::size_t size, std::size_t count, void* transfer) {
   return static_cast<Transfer*>(transfer)->take_body({data, size * count});
+}
+
+std::size_t on_body_wanted(char* into, std::size_t size, std::size_t count, void* transfer) {
+  return static_cast<Transfer*>(transfer)->give_body(into, size * count);
 }
 
 // A child process must not inherit the connection.
@@ -144,6 +151,12 @@ std::size_t Transfer::take_body(std::string_view bytes) {
   return bytes.size();
 }
 
+std::size_t Transfer::give_body(char* into, std::size_t size) {
+  const std::size_t given = request.body.copy(into, size, body_sent);
+  body_sent += given;
+  return given;
+}
+
 void Transfer::add_headers() {
   const auto append = [this](const std::string& line) {
     curl_slist* longer = curl_slist_append(header_list.get(), line.c_str());
@@ -186,6 +199,8 @@ void Transfer::prepare() {
     curl_easy_setopt(handle, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     curl_easy_setopt(handle, CURLOPT_OPENSOCKETDATA, this);
   }
+  // What has no body is not read from anywhere; only a connection that is not a kept one is never tried twice.
+  if (request.send_once && request.body.empty()) curl_easy_setopt(handle, CURLOPT_FRESH_CONNECT, 1L);
   if (!request.ca_file.empty()) curl_easy_setopt(handle, CURLOPT_CAINFO, request.ca_file.c_str());
   if (request.direct || !request.unix_socket.empty()) curl_easy_setopt(handle, CURLOPT_PROXY, "");
   curl_easy_setopt(handle, CURLOPT_HEADERFUNCTION, on_header);
@@ -196,13 +211,23 @@ void Transfer::prepare() {
     curl_easy_setopt(handle, CURLOPT_NOBODY, 1L);
   } else if (request.method != Method::get || !request.body.empty()) {
     const bool bodiless = request.body.empty() && (request.method == Method::del || request.method == Method::options);
-    if (!bodiless) {
-      curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.size()));
-      curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
-    }
+    if (!bodiless) prepare_body();
     curl_easy_setopt(handle, CURLOPT_CUSTOMREQUEST, std::string(to_string(request.method)).c_str());
   }
   add_headers();
+}
+
+void Transfer::prepare_body() {
+  CURL* handle = easy.get();
+  curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.size()));
+  if (!request.send_once) {
+    curl_easy_setopt(handle, CURLOPT_POSTFIELDS, request.body.data());
+    return;
+  }
+  // From a source that cannot be rewound: then the library cannot send it a second time on a new connection.
+  curl_easy_setopt(handle, CURLOPT_POST, 1L);
+  curl_easy_setopt(handle, CURLOPT_READFUNCTION, on_body_wanted);
+  curl_easy_setopt(handle, CURLOPT_READDATA, this);
 }
 
 Error Transfer::failure(CURLcode code) const {

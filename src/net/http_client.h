@@ -33,8 +33,11 @@ struct ClientRequest {
   std::string ca_file;                // PEM; empty: the system's
   std::size_t body_limit = 16 << 20;  // of the response; RESPONSE_TOO_LARGE beyond. Not for `on_data`
   bool truncate_body = false;         // what is beyond `body_limit` is left unread, and the answer is no error
-  bool follow_redirects = false;      // at most 5, never from https to http
-  bool direct = false;                // do not use a proxy from the environment
+  // Sent at most once. Without it a request whose kept connection turns out to be closed is sent again on a new one,
+  // although the server may have acted on it: only for what may be done twice.
+  bool send_once = false;
+  bool follow_redirects = false;  // at most 5, never from https to http
+  bool direct = false;            // do not use a proxy from the environment
   // Asked about every address before it is connected to, whatever name led there. The client must send nothing without
   // the same guard: a connection that stands is used again unasked.
   std::shared_ptr<const AddressGuard> guard;

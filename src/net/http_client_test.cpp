@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+
 #include "net/address_guard.h"
 #include "net/sse.h"
 #include "net/testing/loop.h"
@@ -112,6 +116,52 @@ TEST(HttpClient, FailsWithACodeForEachReason) {
   EXPECT_EQ(failure_of(client, get("not an address")), "INVALID_URL");
   const testing::RefusingPort nobody;
   EXPECT_EQ(failure_of(client, get("http://127.0.0.1:" + nobody.str())), "CONNECTION_FAILED");
+}
+
+// Answers the first request of its life and ends the connection at each one after that, having read it.
+class ForgetfulServer {
+ public:
+  ForgetfulServer() : acceptor_(io_, {boost::asio::ip::make_address("127.0.0.1"), 0}), thread_([this] { run(); }) {}
+  ~ForgetfulServer() {
+    ::shutdown(acceptor_.native_handle(), SHUT_RDWR);
+    thread_.join();
+  }
+  std::string url() const { return "http://127.0.0.1:" + std::to_string(acceptor_.local_endpoint().port()) + "/"; }
+  int requests() const { return requests_; }
+
+ private:
+  void run() {
+    boost::system::error_code failure;
+    for (;;) {
+      boost::asio::ip::tcp::socket socket(io_);
+      acceptor_.accept(socket, failure);
+      if (failure) return;
+      std::string bytes;
+      while (boost::asio::read_until(socket, boost::asio::dynamic_buffer(bytes), "END", failure) > 0 && !failure) {
+        bytes.clear();
+        if (++requests_ > 1) break;
+        boost::asio::write(socket, boost::asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")),
+                           failure);
+      }
+    }
+  }
+
+  boost::asio::io_context io_;
+  boost::asio::ip::tcp::acceptor acceptor_;
+  std::atomic<int> requests_ = 0;
+  std::thread thread_;
+};
+
+TEST(HttpClient, WhatIsSentOnceIsNotSentAgainWhenAKeptConnectionEnds) {
+  ForgetfulServer server;
+  HttpClient client;
+  ClientRequest request = get(server.url());
+  request.method = Method::post;
+  request.body = "an order END";
+  request.send_once = true;
+  EXPECT_EQ(client.fetch(request).status, 200);
+  EXPECT_EQ(failure_of(client, request), "CONNECTION_CLOSED");
+  EXPECT_EQ(server.requests(), 2);
 }
 
 TEST(HttpClient, EndsAFetchWhenItIsTold) {
