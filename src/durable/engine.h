@@ -183,6 +183,7 @@ class Engine {
   void remember_left(const RunId& run);
   void park(const LivePtr& live, const std::string& reason);
   void park_unread(const RunId& run, const std::string& reason);
+  void write_parked_reason(const RunId& run, const std::string& reason, bool is_news);
   void refuse_waiting(const LivePtr& live);
   bool is_current(const LivePtr& live) const;
   // Whether this engine had the run in hand already: what was read of it before is stale.
@@ -260,6 +261,8 @@ class Engine {
   bool read_inputs_again_ = false;
   bool sweeping_ = false;
   int sweeps_with_parked_ = 0;
+  // Of the run that is being taken up, if it was parked before: who was told so then is not told again.
+  std::optional<std::string> parked_before_;
   Instant next_sweep_;
   std::unordered_set<RunId> missing_;  // at the last sweep: owned, and not in memory
   // Runs that ended or were parked a moment ago: what a read or a caller still says of them is stale.

@@ -9,6 +9,7 @@ constexpr std::size_t kLeftMax = 4'096;  // far more than can end between a read
 // Runs taken at a time: bounds memory and the length of a write, and lets the survivors share what a dead one left.
 constexpr std::int64_t kClaimPage = 250;
 
+// `witness` is null when nobody is to be told.
 void write_parked(store::Transaction& tx, const RunId& run, const std::string& reason, Instant now,
                   const Witness* witness) {
   journal::park(tx, run, reason);
@@ -121,12 +122,14 @@ void Engine::load(std::shared_ptr<std::vector<journal::Row>> rows, std::function
           const RunId id = row.record.id;
           if (loading_.erase(id) == 0) continue;
           auto& recorded = (*journals)[id];
+          parked_before_ = std::move(row.parked_reason);
           try {
             if (!recorded.unreadable.empty()) throw base::internal_error(recorded.unreadable);
             take_up(std::move(row.record), fold_all(recorded.events));
           } catch (const base::Error& error) {  // one journal that is broken must not hold up the others
             park_unread(id, error.message());
           }
+          parked_before_.reset();
         }
         look_for_inputs();
         then(rows->size());
@@ -263,10 +266,15 @@ void Engine::park(const LivePtr& live, const std::string& reason) {
 }
 
 void Engine::park_unread(const RunId& run, const std::string& reason) {
-  notice("run " + run.str() + " is parked: " + reason);
+  const bool is_news = parked_before_ != reason;
+  if (is_news) notice("run " + run.str() + " is parked: " + reason);
+  write_parked_reason(run, reason, is_news);
+}
+
+void Engine::write_parked_reason(const RunId& run, const std::string& reason, bool is_news) {
   auto ended = std::make_shared<std::optional<EndedUnadvanced>>();
   write(
-      [this, run, reason, ended, now = clock_.now(), witness = witness_](store::Transaction& tx) {
+      [this, run, reason, ended, now = clock_.now(), witness = is_news ? witness_ : nullptr](store::Transaction& tx) {
         ended->reset();
         // A cancel that was acknowledged before: nobody would take it in here.
         const auto by = mailbox::waiting_cancel(tx, run);
@@ -275,12 +283,13 @@ void Engine::park_unread(const RunId& run, const std::string& reason) {
         row->parked_reason = reason;
         *ended = end_unadvanced(tx, *row, *by);
       },
-      [this, run, reason, ended, life = membership_.self()](std::exception_ptr failure) {
+      [this, run, reason, is_news, ended, life = membership_.self()](std::exception_ptr failure) {
         if (!failure && *ended) tell_ended(**ended);
         if (!failure || shut_down_ || life != membership_.self()) return;
-        loop_.post_at(clock_.now() + options_.store_retry_max, [this, alive = std::weak_ptr(self_), run, reason] {
-          if (alive.lock() && !shut_down_) park_unread(run, reason);
-        });
+        loop_.post_at(clock_.now() + options_.store_retry_max,
+                      [this, alive = std::weak_ptr(self_), run, reason, is_news] {
+                        if (alive.lock() && !shut_down_) write_parked_reason(run, reason, is_news);
+                      });
       });
 }
 

@@ -1,6 +1,7 @@
 #include "durable/journal.h"
 
 #include <array>
+#include <unordered_map>
 
 #include "durable/membership.h"
 #include "durable/queue_admission.h"
@@ -238,8 +239,25 @@ std::optional<Row> claim_sleeping(store::Transaction& tx, const ReplicaId& taker
 }
 
 std::vector<Row> claim_parked(store::Transaction& tx, const ReplicaId& taker, const RunId& after, std::int64_t limit) {
-  return to_rows(tx.query(CLAIM_BOTH("replica_id IS NULL AND parked_reason IS NOT NULL AND id > $2", "id"),
-                          {taker.str(), after.str(), limit}));
+#define PARKED                                                                                     \
+  "SELECT id, parked_reason FROM runs WHERE replica_id IS NULL AND parked_reason IS NOT NULL AND " \
+  "completed_at IS NULL AND id > $1 ORDER BY id LIMIT $2"
+#define CLAIM_THESE(ids) \
+  "UPDATE runs SET replica_id = $1, wake_at = NULL, parked_reason = NULL WHERE id IN (" ids ") RETURNING " COLUMNS
+  const bool is_shared = tx.dialect() == store::Dialect::postgres;
+  std::unordered_map<RunId, std::string> reasons;
+  std::vector<RunId> ids;
+  for (const auto& row :
+       tx.query(is_shared ? std::string_view(PARKED " FOR UPDATE SKIP LOCKED") : PARKED, {after.str(), limit})) {
+    ids.emplace_back(row.text(0));
+    reasons[ids.back()] = row.text(1);
+  }
+  if (ids.empty()) return {};
+  constexpr std::string_view kPostgres = CLAIM_THESE("SELECT value FROM json_array_elements_text(CAST($2 AS json))");
+  constexpr std::string_view kSqlite = CLAIM_THESE("SELECT value FROM json_each($2)");
+  auto rows = to_rows(tx.query(is_shared ? kPostgres : kSqlite, {taker.str(), json::print_value(to_array(ids))}));
+  for (auto& row : rows) row.parked_reason = reasons.at(row.record.id);
+  return rows;
 }
 
 std::vector<Row> claim_pending(store::Transaction& tx, const ReplicaId& taker, const std::vector<RunId>& runs) {

@@ -58,7 +58,7 @@ std::vector<Row> claim_of(store::Transaction& tx, const ReplicaId& taker, const 
 bool any_due(store::Transaction& tx, Instant until);
 std::vector<Row> claim_due(store::Transaction& tx, const ReplicaId& taker, Instant until, std::int64_t limit);
 std::optional<Row> claim_sleeping(store::Transaction& tx, const ReplicaId& taker, const RunId& run);
-// Parked ones, ids greater than `after`, in their order.
+// Parked ones, ids greater than `after`; with the reason that they were parked for, which their rows have no more.
 std::vector<Row> claim_parked(store::Transaction& tx, const ReplicaId& taker, const RunId& after, std::int64_t limit);
 // Those of `runs` that wait in a queue, in no order.
 std::vector<Row> claim_pending(store::Transaction& tx, const ReplicaId& taker, const std::vector<RunId>& runs);

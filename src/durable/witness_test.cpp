@@ -52,8 +52,12 @@ class WitnessTest : public ::testing::Test {
                                        EngineOptions{.lease = {.name = "test", .sole = true, .beat_every = 20s}});
     for (const auto& [type, body] : bodies_) engine_->add({.type = type, .body = body});
     engine_->set_witness(diary_);
-    engine_->join([](std::exception_ptr failure) { EXPECT_FALSE(failure); });
-    play([&] { return engine_->has_joined(); });
+    bool joined = false;  // and what was parked has been tried
+    engine_->join([&](std::exception_ptr failure) {
+      EXPECT_FALSE(failure);
+      joined = true;
+    });
+    play([&] { return joined; });
   }
 
   RunId start(const std::string& type, std::optional<Ticket> ticket = {}) {
@@ -128,6 +132,33 @@ TEST_F(WitnessTest, HearsOfChildrenAndOfRunsThatWaitInAQueue) {
     child = RunId(tx.query("SELECT id FROM runs WHERE parent_id = $1", {run.str()}).at(0).text(0));
   });
   EXPECT_THAT(heard_of(*child), ElementsAre("run_started", "run_completed"));
+}
+
+TEST_F(WitnessTest, HearsOnceThatARunIsParkedHoweverOftenHubsStart) {
+  bodies_["t"] = [](Context& run, const Value&) -> Flow {
+    co_await run.sleep("nap", 10min);
+    co_return nullptr;
+  };
+  const auto parked = start("t");
+  play([&] { return engine_->statistics().live == 0; });
+  bodies_.clear();
+  const auto reason = [&] {
+    std::optional<std::string> reason;
+    world_.disk().read([&](store::Transaction& tx) { reason = journal::find(tx, parked)->parked_reason; });
+    return reason;
+  };
+  for (int start = 0; start < 3; ++start) {
+    boot();
+    play([&] { return reason().has_value(); });
+    EXPECT_THAT(heard_of(parked), ElementsAre("run_started", "run_parked PARKED"));
+  }
+  bodies_["t"] = [](Context& run, const Value&) -> Flow {  // it is known again, and does not fit
+    co_await run.sleep("other", 10min);
+    co_return nullptr;
+  };
+  boot();
+  play([&] { return reason().has_value(); });
+  EXPECT_THAT(heard_of(parked), ElementsAre("run_started", "run_parked PARKED", "run_parked PARKED"));
 }
 
 TEST_F(WitnessTest, HearsOfARunThatIsParkedAndThenCancelled) {
