@@ -14,14 +14,9 @@
 #include <semaphore>
 #include <thread>
 
-#include "base/random.h"
 #include "durable/context.h"
-#include "durable/engine.h"
-#include "durable/journal.h"
+#include "durable/testing/threaded_engine.h"
 #include "load.h"
-#include "net/asio.h"
-#include "net/event_loop.h"
-#include "store/store.h"
 
 namespace slipway::bench {
 
@@ -44,67 +39,30 @@ struct FiveSteps {
 class Hub {
  public:
   explicit Hub(const std::string& url)
-      : database_(store::open(url)),
-        loop_(io_, clock_),
-        workers_(2),
-        ids_(clock_, random_),
-        engine_(std::make_unique<durable::Engine>(*database_, loop_, workers_, clock_, random_, ids_,
-                                                  durable::EngineOptions{.lease = {.name = "bench", .sole = true}})) {
-    engine_->add(durable::make_workflow<NoInput, void, FiveSteps>(std::make_shared<FiveSteps>()));
-    engine_->observe([this](const durable::RunRecord& run, const durable::RunState& state, const auto&) {
-      if (state.ended_at) on_ended_(run.id);
-    });
-    loop_thread_ = std::thread([this] {
-      const auto guard = boost::asio::make_work_guard(io_);
-      io_.run();
-    });
-    std::promise<void> recovered;
-    loop_.post([&] { engine_->join([&](std::exception_ptr) { recovered.set_value(); }); });
-    recovered.get_future().wait();
-  }
-  ~Hub() {
-    std::promise<void> gone;
-    loop_.post([&] {
-      engine_.reset();
-      gone.set_value();
-    });
-    gone.get_future().wait();
-    io_.stop();
-    loop_thread_.join();
-  }
-  Hub(const Hub&) = delete;
-  Hub& operator=(const Hub&) = delete;
+      : engine_(store::open(url), {.lease = {.name = "bench", .sole = true}}, [this](durable::Engine& engine) {
+          engine.add(durable::make_workflow<NoInput, void, FiveSteps>(std::make_shared<FiveSteps>()));
+          engine.observe([this](const durable::RunRecord& run, const durable::RunState& state, const auto&) {
+            if (state.ended_at) on_ended_(run.id);
+          });
+        }) {}
 
-  store::Database& database() { return *database_; }
-  base::EventLoop& loop() { return loop_; }
+  store::Database& database() { return engine_.database(); }
+  base::EventLoop& loop() { return engine_.loop(); }
   // Called on the loop for each run that ended, durably. Set while nothing runs.
   void on_ended(std::function<void(const base::RunId&)> callback) { on_ended_ = std::move(callback); }
-  // As the API does: the run's row is durable before the run is launched. For the loop's thread.
+  // For the loop's thread.
   void start_run() {
-    auto record = engine_->make_record({.type = std::string(FiveSteps::kType),
-                                        .resource_type = "bench",
-                                        .resource_id = "bench",
-                                        .triggered_by = "bench",
-                                        .owner_id = "bench",
-                                        .input = json::to_value(NoInput{})});
-    database_->write([record](store::Transaction& tx) { durable::journal::insert_run(tx, record); },
-                     [this, record](std::exception_ptr failure) mutable {
-                       if (failure) std::terminate();
-                       loop_.post([this, record = std::move(record)]() mutable { engine_->launch(std::move(record)); });
-                     });
+    engine_.begin_start({.type = std::string(FiveSteps::kType),
+                         .resource_type = "bench",
+                         .resource_id = "bench",
+                         .triggered_by = "bench",
+                         .owner_id = "bench",
+                         .input = json::to_value(NoInput{})});
   }
 
  private:
-  base::SystemClock clock_;
-  base::SystemRandom random_;
-  std::unique_ptr<store::Database> database_;
-  net::IoContext io_;
-  net::AsioLoop loop_;
-  net::WorkerPool workers_;
-  base::IdGenerator ids_;
-  std::unique_ptr<durable::Engine> engine_;
   std::function<void(const base::RunId&)> on_ended_ = [](const base::RunId&) {};
-  std::thread loop_thread_;
+  durable::testing::ThreadedEngine engine_;
 };
 
 void measure_commits(Hub& hub, int count) {

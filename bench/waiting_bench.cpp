@@ -17,14 +17,9 @@
 #include <semaphore>
 #include <thread>
 
-#include "base/random.h"
 #include "durable/context.h"
-#include "durable/engine.h"
-#include "durable/journal.h"
+#include "durable/testing/threaded_engine.h"
 #include "load.h"
-#include "net/asio.h"
-#include "net/event_loop.h"
-#include "store/store.h"
 
 namespace slipway::bench {
 namespace {
@@ -56,50 +51,25 @@ struct Starts {
 class Hub {
  public:
   Hub(const std::string& url, bool sole, std::function<void()> on_first_step)
-      : database_(store::open(url)),
-        loop_(io_, clock_),
-        workers_(2),
-        ids_(clock_, random_),
-        engine_(std::make_unique<durable::Engine>(*database_, loop_, workers_, clock_, random_, ids_,
-                                                  durable::EngineOptions{.lease = {.name = "bench", .sole = sole}})) {
-    engine_->add(durable::make_workflow<Nap, void>(std::make_shared<const Sleeps>()));
-    engine_->add(
-        durable::make_workflow<Nap, void>(std::shared_ptr<const Starts>(new Starts{std::move(on_first_step)})));
-    engine_->observe([this](const durable::RunRecord&, const durable::RunState&, const auto& events) {
-      for (const auto& event : events) observe(event);
-    });
-    thread_ = std::thread([this] {
-      const auto guard = boost::asio::make_work_guard(io_);
-      io_.run();
-    });
-    std::promise<void> joined;
-    loop_.post([&] { engine_->join([&](std::exception_ptr) { joined.set_value(); }); });
-    joined.get_future().wait();
-  }
-  ~Hub() {
-    on_loop([this] { engine_.reset(); });
-    io_.stop();
-    thread_.join();
-  }
-
-  store::Database& database() { return *database_; }
+      : engine_(store::open(url), {.lease = {.name = "bench", .sole = sole}}, [&](durable::Engine& engine) {
+          engine.add(durable::make_workflow<Nap, void>(std::make_shared<const Sleeps>()));
+          engine.add(
+              durable::make_workflow<Nap, void>(std::shared_ptr<const Starts>(new Starts{std::move(on_first_step)})));
+          engine.observe([this](const durable::RunRecord&, const durable::RunState&, const auto& events) {
+            for (const auto& event : events)
+              if (event.type == durable::EventType::step_completed && event.step == "sleep") ++woken_;
+          });
+        }) {}
 
   // For the loop's thread.
   void start_run(std::string_view type, base::Duration nap, std::function<void()> accepted = [] {}) {
-    auto record = engine_->make_record({.type = std::string(type),
-                                        .resource_type = "bench",
-                                        .resource_id = "bench",
-                                        .triggered_by = "bench",
-                                        .owner_id = "bench",
-                                        .input = json::to_value(Nap{nap.count()})});
-    database_->write([record](store::Transaction& tx) { durable::journal::insert_run(tx, record); },
-                     [this, record, accepted](std::exception_ptr failure) mutable {
-                       if (failure) std::terminate();
-                       loop_.post([this, record = std::move(record), accepted]() mutable {
-                         engine_->launch(std::move(record));
-                         accepted();
-                       });
-                     });
+    engine_.begin_start({.type = std::string(type),
+                         .resource_type = "bench",
+                         .resource_id = "bench",
+                         .triggered_by = "bench",
+                         .owner_id = "bench",
+                         .input = json::to_value(Nap{nap.count()})},
+                        std::move(accepted));
   }
 
   // Starts `count` runs with some hundred on their way at a time, and waits until all are accepted.
@@ -108,7 +78,7 @@ class Hub {
     std::atomic<int> accepted = 0;
     for (int i = 0; i < count; ++i) {
       room.acquire();
-      loop_.post([&, i] {
+      engine_.loop().post([&, i] {
         start_run(Sleeps::kType, nap(i), [&] {
           ++accepted;
           room.release();
@@ -118,39 +88,17 @@ class Hub {
     while (accepted < count) std::this_thread::sleep_for(1ms);
   }
 
-  durable::Engine::Statistics statistics() {
-    durable::Engine::Statistics found;
-    on_loop([&] { found = engine_->statistics(); });
-    return found;
-  }
-
+  store::Database& database() { return engine_.database(); }
+  durable::Engine::Statistics statistics() { return engine_.statistics(); }
   template <class F>
   void on_loop(F function) {
-    std::promise<void> done;
-    loop_.post([&] {
-      function();
-      done.set_value();
-    });
-    done.get_future().wait();
+    engine_.on_loop(std::move(function));
   }
+  int woken() const { return woken_; }
 
  private:
-  void observe(const durable::Event& event) {
-    if (event.type == durable::EventType::step_completed && event.step == "sleep") ++woken;
-  }
-
-  base::SystemClock clock_;
-  base::SystemRandom random_;
-  std::unique_ptr<store::Database> database_;
-  net::IoContext io_;
-  net::AsioLoop loop_;
-  net::WorkerPool workers_;
-  base::IdGenerator ids_;
-  std::unique_ptr<durable::Engine> engine_;
-  std::thread thread_;
-
- public:
-  std::atomic<int> woken = 0;
+  std::atomic<int> woken_ = 0;
+  durable::testing::ThreadedEngine engine_;
 };
 
 double resident_mb() {
@@ -188,7 +136,7 @@ void measure_sleepers(Hub& hub, int count) {
     const auto due = 45'000 + i * 1'000 / kWakingPerSecond;
     return base::Duration(due - std::int64_t(microseconds_since(began) / 1e3));
   });
-  while (hub.woken < kWaking) std::this_thread::sleep_for(10ms);
+  while (hub.woken() < kWaking) std::this_thread::sleep_for(10ms);
   auto late = lateness(hub.database());
   print_figures({{"sleepers_mb", with_sleepers - before},
                  {"late_p50_ms", percentile(late, 0.5)},

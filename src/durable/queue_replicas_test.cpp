@@ -3,15 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <future>
-#include <thread>
-
 #include "durable/context.h"
-#include "durable/engine.h"
-#include "durable/journal.h"
 #include "durable/queue_store.h"
-#include "net/asio.h"
-#include "net/event_loop.h"
+#include "durable/testing/threaded_engine.h"
 #include "store/testing/postgres_cluster.h"
 #include "store/testing/temporary_database.h"
 
@@ -61,93 +55,24 @@ struct Job {
   }
 };
 
-class Hub {
+class Hub : public testing::ThreadedEngine {
  public:
-  Hub(std::shared_ptr<store::Database> database, World& world, LeaseOptions lease)
-      : database_(std::move(database)), loop_(io_, clock_), workers_(2), ids_(clock_, random_) {
-    thread_ = std::thread([this] {
-      const auto guard = boost::asio::make_work_guard(io_);
-      io_.run();
-    });
-    on_loop([&] {
-      engine_ =
-          std::make_unique<Engine>(*database_, loop_, workers_, clock_, random_, ids_, EngineOptions{.lease = lease});
-      engine_->add(make_workflow<Nothing, void>(std::shared_ptr<const Job>(new Job{world})));
-    });
-    std::promise<void> joined;
-    loop_.post([&] {
-      engine_->join([&](std::exception_ptr failure) {
-        EXPECT_FALSE(failure);
-        joined.set_value();
-      });
-    });
-    joined.get_future().wait();
-  }
-  ~Hub() {
-    kill();
-    io_.stop();
-    thread_.join();
-  }
-
-  // As kill -9: nothing is said to anybody.
-  void kill() {
-    on_loop([&] { engine_.reset(); });
-  }
+  using ThreadedEngine::ThreadedEngine;
 
   std::vector<RunId> start(int count, const Ticket& ticket) {
-    std::vector<RunRecord> records;
-    on_loop([&] {
-      for (int i = 0; i < count; ++i)
-        records.push_back(engine_->make_record({.type = std::string(Job::kType),
-                                                .resource_type = "test",
-                                                .resource_id = "r",
-                                                .triggered_by = "usr",
-                                                .owner_id = "usr",
-                                                .input = json::to_value(Nothing{}),
-                                                .ticket = ticket}));
-    });
-    database_->write_and_wait([&](store::Transaction& tx) {
-      for (const auto& record : records) journal::insert_run(tx, record);
-    });
-    on_loop([&] {
-      for (const auto& record : records) engine_->launch(record);
-    });
-    std::vector<RunId> runs;
-    for (const auto& record : records) runs.push_back(record.id);
-    return runs;
+    const StartRequest request{.type = std::string(Job::kType),
+                               .resource_type = "test",
+                               .resource_id = "r",
+                               .triggered_by = "usr",
+                               .owner_id = "usr",
+                               .input = json::to_value(Nothing{}),
+                               .ticket = ticket};
+    return ThreadedEngine::start(std::vector<StartRequest>(std::size_t(count), request));
   }
-
   void operate(store::Work work) {
-    database_->write_and_wait(std::move(work));
-    on_loop([&] { engine_->queues_changed(); });
+    database().write_and_wait(std::move(work));
+    on_loop([this] { engine().queues_changed(); });
   }
-
-  void cancel(const RunId& run) {
-    std::promise<std::exception_ptr> done;
-    loop_.post([&] { engine_->cancel(run, "usr_2", [&](std::exception_ptr failure) { done.set_value(failure); }); });
-    EXPECT_FALSE(done.get_future().get());
-  }
-
-  template <class F>
-  void on_loop(F function) {
-    std::promise<void> done;
-    loop_.post([&] {
-      function();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-
- private:
-  std::shared_ptr<store::Database> database_;
-  base::SystemClock clock_;
-  base::SystemRandom random_;
-  net::IoContext io_{1};
-  net::AsioLoop loop_;
-  net::WorkerPool workers_;
-  base::IdGenerator ids_;
-  std::unique_ptr<Engine> engine_;
-  std::thread thread_;
 };
 
 class QueuesOfReplicas : public ::testing::TestWithParam<Dialect> {
@@ -161,7 +86,9 @@ class QueuesOfReplicas : public ::testing::TestWithParam<Dialect> {
   // On PostgreSQL each with a store of its own, as hubs have; SQLite lets only one in.
   std::unique_ptr<Hub> boot(LeaseOptions lease = {.beat_every = 50ms, .silent_looks_max = 1'000'000}) {
     auto database = GetParam() == Dialect::sqlite ? database_ : std::shared_ptr<store::Database>(store::open(url_));
-    return std::make_unique<Hub>(std::move(database), world_, std::move(lease));
+    return std::make_unique<Hub>(std::move(database), EngineOptions{.lease = std::move(lease)}, [this](Engine& engine) {
+      engine.add(make_workflow<Nothing, void>(std::shared_ptr<const Job>(new Job{world_})));
+    });
   }
 
   // Before hubs are there, so that all of them know it from their first look.
@@ -225,7 +152,7 @@ TEST_P(QueuesOfReplicas, ACancelledRunThatWaitsEndsAtOnceAndTakesNoPlace) {
   database_->read_and_wait([&](store::Transaction& tx) {
     waiting = tx.query("SELECT id FROM runs WHERE status = 'pending' ORDER BY id LIMIT 1").front().text(0);
   });
-  second->cancel(RunId(waiting));
+  EXPECT_FALSE(second->cancel(RunId(waiting), "usr_2"));
   database_->read_and_wait([&](store::Transaction& tx) {
     EXPECT_EQ(journal::find(tx, RunId(waiting))->status, RunStatus::cancelled);
     EXPECT_EQ(fold_all(journal::events(tx, RunId(waiting))).status, RunStatus::cancelled);

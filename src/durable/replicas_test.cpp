@@ -3,14 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <future>
-#include <thread>
-
 #include "durable/context.h"
-#include "durable/engine.h"
-#include "durable/journal.h"
-#include "net/asio.h"
-#include "net/event_loop.h"
+#include "durable/testing/threaded_engine.h"
 #include "store/testing/postgres_cluster.h"
 #include "store/testing/temporary_database.h"
 
@@ -55,103 +49,16 @@ struct Sleeping {
   Run<> operator()(Context& run, Nothing) const { co_await run.sleep("sleep", 1s); }
 };
 
-class Hub {
- public:
-  Hub(std::shared_ptr<store::Database> database, World& world, LeaseOptions lease)
-      : database_(std::move(database)), loop_(io_, clock_), workers_(2), ids_(clock_, random_) {
-    thread_ = std::thread([this] {
-      const auto guard = boost::asio::make_work_guard(io_);
-      io_.run();
-    });
-    on_loop([&] {
-      engine_ = std::make_unique<Engine>(*database_, loop_, workers_, clock_, random_, ids_,
-                                         EngineOptions{.evict_after = 500ms, .wake_ahead = 200ms, .lease = lease});
-      engine_->add(make_workflow<Nothing, void>(std::shared_ptr<const Gated>(new Gated{world})));
-      engine_->add(make_workflow<Nothing, void>(std::make_shared<const Sleeping>()));
-    });
-    std::promise<void> joined;
-    loop_.post([&] {
-      engine_->join([&](std::exception_ptr failure) {
-        EXPECT_FALSE(failure);
-        joined.set_value();
-      });
-    });
-    joined.get_future().wait();
-  }
-  ~Hub() {
-    kill();
-    io_.stop();
-    thread_.join();
-  }
+using Hub = testing::ThreadedEngine;
 
-  // As kill -9: nothing is said to anybody.
-  void kill() {
-    on_loop([&] { engine_.reset(); });
-  }
-
-  void leave() {
-    std::promise<void> left;
-    loop_.post([&] {
-      engine_->shut_down();
-      engine_->leave([&](std::exception_ptr) { left.set_value(); });
-    });
-    left.get_future().wait();
-  }
-
-  RunId start(std::string_view type) {
-    RunRecord record;
-    on_loop([&] {
-      record = engine_->make_record({.type = std::string(type),
-                                     .resource_type = "test",
-                                     .resource_id = "r",
-                                     .triggered_by = "usr",
-                                     .owner_id = "usr",
-                                     .input = json::to_value(Nothing{})});
-    });
-    database_->write_and_wait([&](store::Transaction& tx) { journal::insert_run(tx, record); });
-    on_loop([&] { engine_->launch(record); });
-    return record.id;
-  }
-
-  std::exception_ptr cancel(const RunId& run) {
-    std::promise<std::exception_ptr> done;
-    loop_.post([&] { engine_->cancel(run, "usr_2", [&](std::exception_ptr failure) { done.set_value(failure); }); });
-    return done.get_future().get();
-  }
-
-  Engine::Statistics statistics() {
-    Engine::Statistics statistics;
-    on_loop([&] { statistics = engine_->statistics(); });
-    return statistics;
-  }
-
-  ReplicaId replica() {
-    ReplicaId id;
-    on_loop([&] { id = engine_->replica(); });
-    return id;
-  }
-
-  template <class F>
-  void on_loop(F function) {
-    std::promise<void> done;
-    loop_.post([&] {
-      function();
-      done.set_value();
-    });
-    done.get_future().wait();
-  }
-
- private:
-  std::shared_ptr<store::Database> database_;
-  base::SystemClock clock_;
-  base::SystemRandom random_;
-  net::IoContext io_{1};
-  net::AsioLoop loop_;
-  net::WorkerPool workers_;
-  base::IdGenerator ids_;
-  std::unique_ptr<Engine> engine_;
-  std::thread thread_;
-};
+StartRequest request(std::string_view type) {
+  return {.type = std::string(type),
+          .resource_type = "test",
+          .resource_id = "r",
+          .triggered_by = "usr",
+          .owner_id = "usr",
+          .input = json::to_value(Nothing{})};
+}
 
 // For tests in which nobody is to be held for dead, however slow the machine.
 const LeaseOptions kPatient{.beat_every = 50ms, .silent_looks_max = 1'000'000};
@@ -167,7 +74,12 @@ class Replicas : public ::testing::TestWithParam<Dialect> {
   // On PostgreSQL each with a store of its own, as hubs have; SQLite lets only one in.
   std::unique_ptr<Hub> boot(LeaseOptions lease = kPatient) {
     auto database = GetParam() == Dialect::sqlite ? database_ : std::shared_ptr<store::Database>(store::open(url_));
-    return std::make_unique<Hub>(std::move(database), world_, std::move(lease));
+    return std::make_unique<Hub>(
+        std::move(database), EngineOptions{.evict_after = 500ms, .wake_ahead = 200ms, .lease = std::move(lease)},
+        [this](Engine& engine) {
+          engine.add(make_workflow<Nothing, void>(std::shared_ptr<const Gated>(new Gated{world_})));
+          engine.add(make_workflow<Nothing, void>(std::make_shared<const Sleeping>()));
+        });
   }
 
   RunState state(const RunId& run) {
@@ -195,7 +107,7 @@ TEST_P(Replicas, TheRunsOfOneThatDiedGoOnElsewhereAndNoCompletedStepRunsAgain) {
   const LeaseOptions lease{.beat_every = 100ms, .silent_looks_max = 10};
   auto first = boot(lease), second = boot(lease), third = boot(lease);
   std::vector<RunId> runs;
-  for (int i = 0; i < 600; ++i) runs.push_back(first->start(Gated::kType));
+  for (int i = 0; i < 600; ++i) runs.push_back(first->start({request(Gated::kType)}).front());
   for (const auto& run : runs) await_step(run, "wait");
   first->kill();
   world_.open = true;
@@ -208,7 +120,7 @@ TEST_P(Replicas, TheRunsOfOneThatDiedGoOnElsewhereAndNoCompletedStepRunsAgain) {
 
 TEST_P(Replicas, OneThatLeavesHandsOverWithoutAnybodyWaitingForItsLease) {
   auto first = boot(), second = boot();
-  const auto run = first->start(Gated::kType);
+  const auto run = first->start({request(Gated::kType)}).front();
   await_step(run, "wait");
   first->leave();
   world_.open = true;
@@ -219,7 +131,7 @@ TEST_P(Replicas, OneThatLeavesHandsOverWithoutAnybodyWaitingForItsLease) {
 TEST_P(Replicas, OneWhoseLeaseWasTakenChangesNothingAndBeginsAnew) {
   auto first = boot();
   const auto before = first->replica();
-  const auto run = first->start(Gated::kType);
+  const auto run = first->start({request(Gated::kType)}).front();
   await_step(run, "wait");
   database_->write_and_wait([&](store::Transaction& tx) {  // as another replica does that holds it for dead
     tx.execute("DELETE FROM replicas WHERE id = $1", {before.str()});
@@ -242,15 +154,15 @@ TEST_P(Replicas, OneWhoseLeaseWasTakenChangesNothingAndBeginsAnew) {
 // WF-3
 TEST_P(Replicas, ACancelReachesARunOnAnotherReplica) {
   auto first = boot(), second = boot();
-  const auto run = first->start(Gated::kType);
+  const auto run = first->start({request(Gated::kType)}).front();
   await_step(run, "wait");
-  EXPECT_FALSE(second->cancel(run));
+  EXPECT_FALSE(second->cancel(run, "usr_2"));
   EXPECT_EQ(await_end(run).status, RunStatus::cancelled);
 }
 
 TEST_P(Replicas, ASleeperIsNobodysAndWakesOnWhicheverIsThere) {
   auto first = boot(), second = boot();
-  const auto run = first->start(Sleeping::kType);
+  const auto run = first->start({request(Sleeping::kType)}).front();
   await_step(run, "sleep");
   first->leave();
   EXPECT_EQ(await_end(run).status, RunStatus::completed);
