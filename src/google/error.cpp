@@ -16,6 +16,9 @@ namespace {
 
 using base::Error;
 
+// More than any service gives; details are kept in journals.
+constexpr std::size_t kMetadataMax = 16;
+
 // By google.rpc.Code.
 constexpr std::array<std::string_view, 17> kCanonical = {
     "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
@@ -114,7 +117,11 @@ Error Refusal::judge(const Call& call) const {
   told.service = call.service;
   told.method = call.name;
   told.path = call.path;
-  for (auto& [name, value] : told.metadata) value = scrub(value);
+  told.reason = scrub(told.reason);
+  told.domain = scrub(told.domain);
+  told.metadata.clear();
+  for (const auto& [name, value] : details.metadata)
+    if (told.metadata.size() < kMetadataMax) told.metadata.emplace(scrub(name), scrub(value));
   json::Value printed = json::to_value(told);
   auto& fields = printed.get_object();
   for (auto at = fields.begin(); at != fields.end();) {
