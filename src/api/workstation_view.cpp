@@ -17,7 +17,7 @@ workflows::OrderSource source_of(const Call& call) {
 
 Deed begin_run(Call& call, store::Transaction& tx, fleet::Workstation& workstation, durable::RunRecord& run,
                fleet::WorkstationStatus status) {
-  run.owner_id = workstation.user_id.str();
+  run.owner_id = workstation.user_id;
   fleet::take_workstation(tx, workstation, run.id, status, call.hub.clock.now());
   durable::journal::insert_run(tx, run);
   const auto usual = durable::journal::usual_duration(tx, run.type);

@@ -36,7 +36,7 @@ Alert to_alert(const store::Row& row) {
           .state = enum_of<AlertState>(row.text(3)),
           .resource_type = row.text(4),
           .resource_id = row.text(5),
-          .owner_id = row.text(6).empty() ? std::nullopt : std::optional(base::UserId(row.text(6))),
+          .owner_id = row.text(6).empty() ? std::nullopt : std::optional(row.text(6)),
           .run_id = row.text_or_null(7),
           .message = row.text(8),
           .details = json::parse_value(row.text(9)),
@@ -76,7 +76,7 @@ AlertId make_id(base::Instant now) {
 }
 
 void tell(store::Transaction& tx, const Alert& alert, std::string_view what, base::Instant now) {
-  record_change(tx, alert.owner_id.value_or(base::UserId()), "alert." + std::string(what), alert.id.str(), now,
+  record_change(tx, base::UserId(alert.owner_id.value_or("")), "alert." + std::string(what), alert.id.str(), now,
                 json::to_value(alert));
 }
 
@@ -151,8 +151,8 @@ Alert raise_alert(store::Transaction& tx, const RaiseAlert& request, base::Insta
       "last_raised_at = excluded.last_raised_at "
       "RETURNING " ALERT_COLUMNS,
       {make_id(now).str(), request.kind, name_of(request.severity), request.resource_type, request.resource_id,
-       request.owner_id ? request.owner_id->str() : std::string(), request.run_id,
-       shortened(request.message, kAlertMessageMax), json::print_value(request.details), now});
+       request.owner_id.value_or(""), request.run_id, shortened(request.message, kAlertMessageMax),
+       json::print_value(request.details), now});
 #undef IF_IT_GREW
   const auto alert = to_alert(rows.front());
   if (alert.count == 1 || (before && *before != alert.severity)) tell(tx, alert, "raised", now);

@@ -38,7 +38,7 @@ struct Alert {
   AlertSeverity severity = AlertSeverity::warning;
   AlertState state = AlertState::open;
   std::string resource_type, resource_id;
-  std::optional<base::UserId> owner_id;  // absent: about nobody's resource; only admins see it
+  std::optional<std::string> owner_id;   // absent: about nobody's resource; only admins see it
   std::optional<std::string> run_id;     // where the trouble was met last
   std::string message;                   // of the last time
   json::Value details = json::Object{};  // likewise
@@ -60,7 +60,7 @@ struct RaiseAlert {
   std::string kind;
   AlertSeverity severity = AlertSeverity::warning;
   std::string resource_type, resource_id;
-  std::optional<base::UserId> owner_id;
+  std::optional<std::string> owner_id;
   std::optional<std::string> run_id;
   std::string message;  // a sentence for people; cut at kAlertMessageMax
   json::Value details = json::Object{};

@@ -34,7 +34,7 @@ class Alerts : public ::testing::TestWithParam<Dialect> {
     return {.kind = "workstation.quota",
             .resource_type = "workstation",
             .resource_id = std::move(workstation),
-            .owner_id = kAlice,
+            .owner_id = kAlice.str(),
             .run_id = "run_1",
             .message = "no CPUs are left",
             .details = json::Object{{"metric", "CPUS"}}};
@@ -165,7 +165,7 @@ TEST_P(Alerts, AreSeenByTheirOwnerAndThoseWhoSeeAll) {
   EXPECT_THAT(list({}, Scope::owner(kBob)), IsEmpty());
   EXPECT_THAT(list(), SizeIs(2));
   database_->read_and_wait([&](Transaction& tx) {
-    EXPECT_EQ(get_alert(tx, Scope::owner(kAlice), mine.id).owner_id, kAlice);
+    EXPECT_EQ(get_alert(tx, Scope::owner(kAlice), mine.id).owner_id, kAlice.str());
     try {
       get_alert(tx, Scope::owner(kBob), mine.id);
       ADD_FAILURE() << "somebody else's alert was shown";

@@ -27,7 +27,7 @@ WorkstationStatus status_of(const std::string& name) {
 Workstation to_workstation(const store::Row& row) {
   Workstation workstation{.id = row.text(0),
                           .organization_id = row.text(1),
-                          .user_id = UserId(row.text(2)),
+                          .user_id = row.text(2),
                           .user_email = row.text(3),
                           .tier = row.text(4),
                           .machine_type = row.text(5),
@@ -51,7 +51,7 @@ Workstation to_workstation(const store::Row& row) {
 // Tells the feed how the record looks now.
 void tell(store::Transaction& tx, std::string_view type, const std::string& id, Instant now) {
   const auto workstation = get_workstation(tx, Scope::everything("the change feed speaks of every workstation"), id);
-  record_change(tx, workstation.user_id, type, id, now, json::to_value(workstation));
+  record_change(tx, UserId(workstation.user_id), type, id, now, json::to_value(workstation));
 }
 
 // The common end of a change: whether there was one, and the feed's entry for it.
@@ -76,7 +76,7 @@ void insert_workstation(store::Transaction& tx, const Workstation& workstation, 
       "memory_gb, boot_disk_size_gb, config, status, run_id, counted, sealed_environment, version, created_at, "
       "updated_at) VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 0, $13, 1, $14, $14) "
       "ON CONFLICT (first_id) DO NOTHING",
-      {workstation.id, workstation.organization_id, workstation.user_id.str(), workstation.user_email, workstation.tier,
+      {workstation.id, workstation.organization_id, workstation.user_id, workstation.user_email, workstation.tier,
        workstation.machine_type, workstation.vcpus, workstation.memory_gb, workstation.boot_disk_size_gb,
        workstation.config, name_of(workstation.status),
        workstation.run_id ? store::Parameter(workstation.run_id->str()) : store::Parameter(std::nullopt),

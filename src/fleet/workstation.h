@@ -23,7 +23,7 @@ BOOST_DESCRIBE_ENUM(WorkstationStatus, creating, running, stopping, stopped, sta
 struct Workstation {
   std::string id;
   std::string organization_id;
-  UserId user_id;  // whose it is, as who ordered it names them
+  std::string user_id;  // whose it is, as who ordered it names them
   std::string user_email;
   std::string tier;
   std::string machine_type;

@@ -134,7 +134,7 @@ Move plan(Transaction& tx, const WorkstationServices& services, const Workstatio
   if (tier.disk_gb < from.boot_disk_size_gb)
     throw base::validation_error("tier", "has a smaller disk than the workstation's home needs");
   return {from, tier, services.config_of(tx, from.organization_id, tier),
-          make_workstation_id(from.user_id.str(), services.random)};
+          make_workstation_id(from.user_id, services.random)};
 }
 
 CloudWork cloning(const WorkstationServices& services, const Move& move) {

@@ -30,7 +30,7 @@ void create_record(Transaction& tx, const WorkstationServices& services, const P
   fleet::insert_workstation(tx,
                             {.id = request.workstation_id,
                              .organization_id = request.organization_id,
-                             .user_id = base::UserId(request.user_id),
+                             .user_id = request.user_id,
                              .user_email = request.user_email,
                              .tier = tier.name,
                              .machine_type = tier.machine_type,

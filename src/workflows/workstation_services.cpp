@@ -38,7 +38,7 @@ providers::workstations::WorkstationSpec WorkstationServices::spec_of(const Work
   if (!sealed.empty())
     spec.environment = json::parse<std::map<std::string, std::string>>(sealer.unseal(sealed).reveal());
   spec.environment["SLIPWAY_WORKSTATION_ID"] = workstation.id;
-  spec.environment["SLIPWAY_USER_ID"] = workstation.user_id.str();
+  spec.environment["SLIPWAY_USER_ID"] = workstation.user_id;
   spec.environment["SLIPWAY_USER_EMAIL"] = workstation.user_email;
   spec.environment["SLIPWAY_ORGANIZATION_ID"] = workstation.organization_id;
   spec.environment["SLIPWAY_TIER"] = workstation.tier;
