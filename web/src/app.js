@@ -16,31 +16,23 @@ import { WorkspacePage } from "./pages/workspace.js";
 import { WorkspacesPage } from "./pages/workspaces.js";
 
 // Pages beyond the first visit, by the section that they belong to: the list, and the page of one.
+const kCloud = "cloud.css";
 const kLater = {
-  alerts: [later("Alerts", async () => (await import("./pages/alerts.js")).AlertsPage)],
-  audit: [later("Audit", async () => (await import("./pages/audit.js")).AuditPage)],
-  messages: [
-    later("Messages", async () => (await import("./pages/messages.js")).MessagesPage),
-    later("Message", async () => (await import("./pages/message.js")).MessagePage),
-  ],
-  metrics: [later("Metrics", async () => (await import("./pages/metrics.js")).MetricsPage)],
-  organizations: [later("Organizations", async () => (await import("./pages/organizations.js")).OrganizationsPage)],
-  queues: [later("Queues", async () => (await import("./pages/queues.js")).QueuesPage)],
-  schedules: [
-    later("Schedules", async () => (await import("./pages/schedules.js")).SchedulesPage),
-    later("Schedule", async () => (await import("./pages/schedules.js")).SchedulePage),
-  ],
-  tiers: [later("Tiers", async () => (await import("./pages/tiers.js")).TiersPage)],
-  webhooks: [
-    later("Webhooks", async () => (await import("./pages/webhooks.js")).WebhooksPage),
-    later("Webhook", async () => (await import("./pages/webhook.js")).WebhookPage),
-  ],
+  alerts: [later("Alerts", "alerts", "AlertsPage", kCloud)],
+  audit: [later("Audit", "audit", "AuditPage", kCloud)],
+  messages: [later("Messages", "messages", "MessagesPage", kCloud), later("Message", "message", "MessagePage", kCloud)],
+  metrics: [later("Metrics", "metrics", "MetricsPage")],
+  organizations: [later("Organizations", "organizations", "OrganizationsPage", kCloud)],
+  queues: [later("Queues", "queues", "QueuesPage")],
+  schedules: [later("Schedules", "schedules", "SchedulesPage"), later("Schedule", "schedules", "SchedulePage")],
+  tiers: [later("Tiers", "tiers", "TiersPage", kCloud)],
+  webhooks: [later("Webhooks", "webhooks", "WebhooksPage"), later("Webhook", "webhook", "WebhookPage")],
   workstations: [
-    later("Workstations", async () => (await import("./pages/workstations.js")).WorkstationsPage),
-    later("Workstation", async () => (await import("./pages/workstation.js")).WorkstationPage),
+    later("Workstations", "workstations", "WorkstationsPage", kCloud),
+    later("Workstation", "workstation", "WorkstationPage", kCloud),
   ],
 };
-const TerminalPage = later("Terminal", async () => (await import("./pages/terminal.js")).TerminalPage);
+const TerminalPage = later("Terminal", "terminal", "TerminalPage");
 
 const session = new Session(() => show());
 const api = new Api(session);

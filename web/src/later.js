@@ -1,9 +1,14 @@
 // A page whose code is fetched when it is first opened, so that the first visit loads only what it shows.
 
 import { errorBox, pageHead, skeleton } from "./parts.js";
+import { addStyles } from "./styles.js";
 
-/** A page class for app.js; `load()` answers the real one. */
-export function later(title, load) {
+/** A page class for app.js: `View` of `pages/${file}.js`, with a style sheet where it needs more than the usual one. */
+export function later(title, file, View, styles = null) {
+  const load = async () => {
+    const [module] = await Promise.all([import(`./pages/${file}.js`), styles && addStyles(styles)]);
+    return module[View];
+  };
   return class {
     #app;
     #route;
@@ -36,8 +41,8 @@ export function later(title, load) {
 
     async #begin() {
       try {
-        const View = await load();
-        if (!this.#gone) this.#view = new View(this.#app, this.#route, this.#redraw);
+        const Page = await load();
+        if (!this.#gone) this.#view = new Page(this.#app, this.#route, this.#redraw);
       } catch {
         this.#error = {
           code: "HUB_UNREACHABLE",

@@ -1,5 +1,6 @@
 // What a terminal looks like and how it is typed into: xterm.js, in our colours, light and dark.
 
+import { addStyles } from "../styles.js";
 import { takeStylesStrictly } from "./strict_styles.js";
 
 const kPackage = "../../packages/xterm/";
@@ -69,18 +70,6 @@ export async function loadScreen() {
   } catch (error) {
     throw new NotInThisBuild("The terminal is not part of this hub: it was built without npm.", { cause: error });
   }
-}
-
-function addStyles(url) {
-  if (document.querySelector(`link[href="${url}"]`)) return null;
-  return new Promise((resolve, reject) => {
-    const link = document.createElement("link");
-    link.rel = "stylesheet";
-    link.href = url;
-    link.onload = resolve;
-    link.onerror = () => (link.remove(), reject(new Error("no style sheet")));
-    document.head.append(link);
-  });
 }
 
 export class Screen {
