@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 
 import { duration, relative } from "../../web/src/format.js";
 import { parseRoute } from "../../web/src/router.js";
-import { eventsByStep, logLines, nest, segmentsOf, withPrevious } from "../../web/src/run_model.js";
+import { doneAgain, eventsByStep, logLines, nest, segmentsOf, withPrevious } from "../../web/src/run_model.js";
 import { EventParser } from "../../web/src/sse.js";
 import { controlFrame, decodeFrame, kFrame, kStream, streamFrame } from "../../web/src/terminal/frame.js";
 import { TerminalSession } from "../../web/src/terminal/session.js";
@@ -259,6 +259,11 @@ test("Items stand under their fan-out, at any depth", () => {
   ];
   const shape = (nodes) => nodes.map(({ step, items }) => (items.length ? [step.name, shape(items)] : step.name));
   assert.deepEqual(shape(nest(steps)), [["a", [["a[0]", ["a[0][0]"]], "a[1].check"]], "b[x]"]);
+});
+
+test("A step that was done again is known by the next of its name", () => {
+  const steps = ["wait", "wait#2", "wait#10", "create", "each[0]", "each[0]#2"].map((name) => ({ name }));
+  assert.deepEqual([...doneAgain(steps)], ["wait", "each[0]"]);
 });
 
 test("Every event is told, also of a type that is not known yet", () => {

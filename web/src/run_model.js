@@ -103,6 +103,16 @@ function parentName(name, fanOuts) {
   return null;
 }
 
+/** The names of steps that were done again, as `name#2` and so on: that they failed was not the end of it. */
+export function doneAgain(steps) {
+  const names = new Set(steps.map(({ name }) => name));
+  const next = (name) => {
+    const [, base, count = "1"] = /^(.*?)(?:#(\d+))?$/s.exec(name);
+    return `${base}#${Number(count) + 1}`;
+  };
+  return new Set([...names].filter((name) => names.has(next(name))));
+}
+
 /** From when to when the timeline goes, in ms. */
 export function spanOf(run, now) {
   const steps = run.steps ?? [];

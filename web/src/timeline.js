@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { capitalized, clockTime, duration, relative, spaced } from "./format.js";
 import { facts, icon, json, statusIcon, tone } from "./parts.js";
 import { href } from "./router.js";
-import { eventsByStep, nest, segmentsOf, spanOf, withPrevious } from "./run_model.js";
+import { doneAgain, eventsByStep, nest, segmentsOf, spanOf, withPrevious } from "./run_model.js";
 
 const kTicksMost = 5;
 const kZoomMost = 4096;
@@ -28,7 +28,7 @@ export class Timeline {
   draw(run, events, now) {
     const whole = spanOf(run, now);
     const view = this.#viewOf(whole);
-    const known = { byStep: eventsByStep(withPrevious(events)), view, now };
+    const known = { byStep: eventsByStep(withPrevious(events)), again: doneAgain(run.steps ?? []), view, now };
     return h(
       "div",
       { class: "timeline" },
@@ -91,21 +91,22 @@ export class Timeline {
     return this.#folded.get(step.name) ?? items.length > kUnfoldedMost;
   }
 
-  #row(step, items, depth, folded, { byStep, view, now }) {
+  #row(step, items, depth, folded, { byStep, again, view, now }) {
     const state = capitalized(spaced(step.status));
+    const wentOn = step.status === "failed" && again.has(step.name);
     const took = step.durationMs ?? (step.startedAt && !step.completedAt ? now - Date.parse(step.startedAt) : null);
     const segments = segmentsOf(step, byStep.get(step.name), now);
     const open = this.#open.has(step.name);
     return h(
       "li",
       {
-        class: `step tone-${tone(step.status)}`,
+        class: `step tone-${wentOn ? "wait" : tone(step.status)}`,
         key: step.name,
         "data-step": step.name,
         "data-status": step.status,
         style: { "--depth": String(depth) },
       },
-      h("span", { class: "step-icon", title: state }, statusIcon(step.status)),
+      h("span", { class: "step-icon", title: state }, wentOn ? icon("again") : statusIcon(step.status)),
       h(
         "span",
         { class: "step-name" },

@@ -1,0 +1,157 @@
+// A simulated cloud of its own for one test run: free port, gone afterwards.
+
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+const kStartMs = 60_000;
+const kLookEveryMs = 50;
+const kProject = "test-project";
+const kRegion = "us-central1";
+const kCluster = "main";
+const kTopic = "workstation-provisioning";
+const kTiers = {
+  starter: ["e2-medium", 50],
+  professional: ["e2-highmem-4", 100],
+  business: ["n2-highmem-8", 200],
+  enterprise: ["n2-highmem-16", 500],
+};
+
+/**
+ * Answers a Cloud once it answers. `binary` is the `slipway` program, beside which the simulator lies; `timeScale` says
+ * how long things take there, as part of what they take in truth.
+ */
+export async function startCloud(binary, { timeScale }) {
+  const folder = mkdtempSync(join(tmpdir(), "slipway-browser-cloud-"));
+  const port = await freePort();
+  const words = ["--port", port, "--project", kProject, "--region", kRegion, "--time-scale", timeScale];
+  words.push("--write-credentials", join(folder, "credentials"), "--cluster", kCluster);
+  words.push("--topic", kTopic, "--topic", "workstation-events");
+  words.push("--subscription", `workstation-provisioning-sub:${kTopic}`);
+  const child = spawn(join(dirname(binary), "slipway-simulator"), words.map(String), {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const output = [];
+  child.stdout.on("data", (chunk) => output.push(chunk));
+  child.stderr.on("data", (chunk) => output.push(chunk));
+  const cloud = new Cloud(`http://127.0.0.1:${port}`, port, folder, child);
+  try {
+    await cloud.untilItAnswers();
+    await cloud.makeConfigs();
+    return cloud;
+  } catch (error) {
+    await cloud.stop();
+    throw new Error(`the simulated cloud did not come up: ${error.message}\n${Buffer.concat(output)}`);
+  }
+}
+
+class Cloud {
+  #folder;
+  #port;
+  #child;
+  #exited;
+
+  constructor(url, port, folder, child) {
+    this.url = url;
+    this.#port = port;
+    this.#folder = folder;
+    this.#child = child;
+    this.#exited = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+  }
+
+  async stop() {
+    this.#child.kill("SIGTERM");
+    await this.#exited;
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The file for `slipway serve --cloud`. */
+  writeConfig() {
+    const mail = join(this.#folder, "mail");
+    mkdirSync(mail);
+    const file = join(this.#folder, "cloud.toml");
+    const endpoints = ["workstations", "pubsub", "compute", "iam_credentials"].map((name) => `${name} = "${this.url}"`);
+    const lines = [
+      "[google]",
+      `project = "${kProject}"`,
+      `location = "${kRegion}"`,
+      `credentials = "${join(this.#folder, "credentials", "service-account.json")}"`,
+      "[google.endpoints]",
+      ...endpoints,
+      `oauth_token = "${this.url}/token"`,
+      `sts = "${this.url}/v1/token"`,
+      `metadata = "127.0.0.1:${this.#port}"`,
+      "[workstations]",
+      `default_cluster = "${kCluster}"`,
+      'poll_every = "100ms"',
+      'watch_every = "50ms"',
+      "[mail]",
+      `url = "folder:${mail}"`,
+    ];
+    writeFileSync(file, lines.join("\n") + "\n");
+    return file;
+  }
+
+  /** A message of a finished checkout; answers its id. */
+  async publish(order) {
+    const data = Buffer.from(typeof order === "string" ? order : JSON.stringify(order)).toString("base64");
+    const answer = await this.#call("POST", `/v1/projects/${kProject}/topics/${kTopic}:publish`, {
+      messages: [{ data }],
+    });
+    return answer.messageIds[0];
+  }
+
+  /** What there is no more room for: `{workstations_per_project: 1}`; without a name there is no limit. */
+  quotas(limits) {
+    return this.#call("POST", "/simulator/quotas", limits);
+  }
+
+  /** Lets the cloud's clock jump ahead. */
+  skip(seconds) {
+    return this.#call("POST", "/simulator/clock", { advance_s: seconds });
+  }
+
+  async makeConfigs() {
+    const parent = `/v1/projects/${kProject}/locations/${kRegion}/workstationClusters/${kCluster}/workstationConfigs`;
+    for (const [tier, [machineType, sizeGb]] of Object.entries(kTiers))
+      await this.#call("POST", `${parent}?workstationConfigId=${tier}`, {
+        host: { gceInstance: { machineType } },
+        persistentDirectories: [{ mountPath: "/home", gcePd: { sizeGb, diskType: "pd-balanced" } }],
+      });
+  }
+
+  async untilItAnswers() {
+    const deadline = Date.now() + kStartMs;
+    for (;;) {
+      try {
+        return await this.#call("GET", "/simulator/status");
+      } catch (error) {
+        if (Date.now() > deadline || this.#child.exitCode !== null) throw error;
+        await pause(kLookEveryMs);
+      }
+    }
+  }
+
+  async #call(method, path, body) {
+    const headers = { "Content-Type": "application/json" };
+    if (!path.startsWith("/simulator/")) headers.Authorization = `Bearer ${await this.#token()}`;
+    const response = await fetch(this.url + path, { method, headers, body: body && JSON.stringify(body) });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${text}`);
+    return JSON.parse(text);
+  }
+  async #token() {
+    return (await this.#call("GET", "/simulator/token")).access_token;
+  }
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
