@@ -99,7 +99,7 @@ net::Awaitable<void> Gateway::answer(net::Exchange& exchange, const Route& route
   if (route.waiting && !fault) co_return co_await answer_waiting(exchange, route, call);
   Outcome outcome = execute(route, call);
   note(route, call, outcome.response.status);
-  if (route.service == "pubsub") changed_.notify_all();
+  if (route.service == "pubsub" || route.service == "simulator") changed_.notify_all();
   co_await send(exchange, std::move(outcome), fault);
 }
 

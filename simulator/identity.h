@@ -60,6 +60,7 @@ class Identity {
   std::string identity_token(const std::string& email, const std::string& audience, base::Instant now,
                              json::Object further = {}) const;
   json::Object jwks() const;
+  const RsaKey& google_key() const;
   std::string subject_token(base::Instant now, std::chrono::seconds lifetime) const;
 
   json::Object service_account_file(const std::string& base_url) const;
@@ -69,7 +70,6 @@ class Identity {
   const IdentityState& state() const { return state_; }  // without a Google key as long as nothing was signed with it
 
  private:
-  const RsaKey& google_key() const;
   std::optional<Principal> read_access_token(std::string_view token, base::Instant now, bool& expired) const;
 
   std::string project_;

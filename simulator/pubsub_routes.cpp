@@ -32,9 +32,8 @@ std::int64_t read_number(const json::Value& body, std::string_view member, std::
 }
 
 // What is published is an effect on the world outside: the ledger has each message, readable.
-Answer publish(Call& call) {
-  const json::Value body = call.body();
-  const std::vector<std::string> ids = call.world.pubsub.publish(call.name(), body, call.now);
+Answer publish(Call& call, const std::string& topic, const json::Value& body) {
+  const std::vector<std::string> ids = call.world.pubsub.publish(topic, body, call.now);
   const json::Array& messages = body.get_object().at("messages").get_array();
   json::Array wire_ids;
   for (std::size_t i = 0; i < ids.size(); ++i) {
@@ -45,7 +44,7 @@ Answer publish(Call& call) {
     if (const json::Value* attributes = message.if_contains("attributes")) details["attributes"] = *attributes;
     call.world.record({.at = call.now,
                        .effect = "topic.publish",
-                       .resource = call.name(),
+                       .resource = topic,
                        .uid = ids[i],
                        .request = std::int64_t(call.number),
                        .answer_lost = call.fault && loses_answer(call.fault->kind),
@@ -53,6 +52,13 @@ Answer publish(Call& call) {
     wire_ids.emplace_back(ids[i]);
   }
   return {.body = json::Object{{"messageIds", std::move(wire_ids)}}};
+}
+
+// For people at a terminal: the body is the message.
+Answer publish_plain(Call& call) {
+  const std::string topic = "projects/" + call.world.options.project + "/topics/" + call.query("topic");
+  const json::Object message{{"data", base::base64(call.request.body)}};
+  return publish(call, topic, json::Object{{"messages", json::Array{message}}});
 }
 
 std::optional<Answer> pull(Call& call, bool enough) {
@@ -129,7 +135,14 @@ void add_topic_routes(PubSubRoutes routes) {
     return list_names(call, pubsub.subscriptions_of(call.name(4)), "subscriptions",
                       [](const std::string& name) { return json::Value(name); });
   });
-  routes.add("POST", kTopic + "/{topic}:publish", "pubsub.publish", publish);
+  routes.add("POST", kTopic + "/{topic}:publish", "pubsub.publish",
+             [](Call& call) { return publish(call, call.name(), call.body()); });
+  routes.router.add({.method = "POST",
+                     .pattern = "/simulator/publish",
+                     .service = "simulator",
+                     .call = "simulator.publish",
+                     .access = Access::open,
+                     .handler = publish_plain});
 }
 
 void add_subscription_routes(PubSubRoutes routes) {

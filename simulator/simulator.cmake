@@ -1,5 +1,5 @@
 # The simulated cloud: built like a room, but none of the product; it knows only base and net.
-slipway_room(simulator DEPENDS slipway_net)
+slipway_room(simulator DEPENDS slipway_http_client)
 target_include_directories(slipway_simulator PUBLIC ${CMAKE_SOURCE_DIR})
 add_executable(slipway-simulator simulator/simulator_main.cpp)
 target_link_libraries(slipway-simulator PRIVATE slipway_simulator)

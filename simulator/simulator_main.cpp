@@ -10,22 +10,28 @@
 #include "simulator/files.h"
 #include "simulator/gateway.h"
 #include "simulator/options.h"
+#include "simulator/pusher.h"
 
 namespace slipway::simulator {
 
 namespace {
 
 constexpr std::chrono::milliseconds kSaveEvery{100};
+constexpr int kSaveShare = 10;  // of the time, at most a tenth goes into saving, however much there is
 constexpr std::chrono::seconds kDrainPatience{1};
 constexpr std::size_t kBodyBytesMax = 12 << 20;  // a publish is up to 10 MB
 
 net::Awaitable<void> keep_saved(const World& world, const std::string& path) {
+  const base::SystemClock clock;
   for (std::uint64_t saved = 0;;) {
+    base::Duration pause = kSaveEvery;
     if (world.version() != saved) {
       saved = world.version();
+      const base::Instant began = clock.monotonic();
       write_state(world, path);
+      pause = std::max(pause, (clock.monotonic() - began) * kSaveShare);
     }
-    co_await net::sleep_for(kSaveEvery);
+    co_await net::sleep_for(pause);
   }
 }
 
@@ -42,10 +48,13 @@ int serve(const ProgramOptions& options) {
   world.base_url = "http://" + options.address + ":" + std::to_string(port);
   furnish(world, options);
   if (!options.credentials.empty()) write_credentials(world, options.credentials);
+  net::HttpClient client;
+  Pusher pusher(io, world, client);
   net::TaskGroup tasks(io, [](std::exception_ptr failure) {
     std::cerr << "slipway-simulator: " << base::as_error(failure).what() << std::endl;
     std::_Exit(1);  // a simulator that forgets would let tests pass that should not
   });
+  tasks.spawn(pusher.run());
   if (!options.state_file.empty()) {
     write_state(world, options.state_file);
     tasks.spawn(keep_saved(world, options.state_file));

@@ -26,14 +26,15 @@ class RunScript(unittest.TestCase):
         cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="slipway-run-"))
         (cls.folder / "tools").mkdir()
         shutil.copy(ROOT / "run", cls.folder)
-        shutil.copy(ROOT / "tools/say.sh", cls.folder / "tools")
+        for part in ("say.sh", "simulated-cloud.sh"):
+            shutil.copy(ROOT / "tools" / part, cls.folder / "tools")
         for tool in ("install-packages", "build"):
             stand_in = cls.folder / "tools" / tool
             stand_in.write_text("#!/bin/sh\nexit 0\n")
             stand_in.chmod(0o755)
         programs = cls.folder / "build/release/src"
         programs.mkdir(parents=True)
-        for program in ("slipway", "slipway-agent"):
+        for program in ("slipway", "slipway-agent", "slipway-simulator"):
             # A copy: the hub looks for its agent beside itself.
             shutil.copy(SLIPWAY.parent / program, programs)
 
@@ -143,6 +144,24 @@ class RunScript(unittest.TestCase):
             if process.poll() is None:
                 process.terminate()
                 process.wait(PATIENCE_S)
+
+    def workstations(self):
+        listed = subprocess.run(
+            [SLIPWAY, "--data", self.data, "workstations", "list", "--output", "json"],
+            text=True, capture_output=True, check=True,
+        )  # fmt: skip
+        return json.loads(listed.stdout)
+
+    def test_a_simulated_cloud_comes_along_and_goes_along(self):
+        told = self.start("--no-workspace", "--cloud", "simulated")
+        self.assertEqual([one["status"] for one in self.workstations()], ["running"], told)
+        order = re.search(r"Order one\S*\s+(curl .*)", told)[1]
+        subprocess.run(order, shell=True, capture_output=True, check=True)
+        running = ["running"] * 2
+        wait_until(lambda: [one["status"] for one in self.workstations()] == running, "the ordered one runs")
+        wait_until(lambda: len(list((self.data / "mail").glob("*.eml"))) == 2, "both users have mail")
+        self.assertIn("first workstation is already there", self.run_script("--no-workspace", "--cloud", "simulated"))
+        self.assertIn("simulated cloud is stopped", self.run_script("stop"))
 
     def test_two_at_once_start_one_hub(self):
         words = [self.folder / "run", "--no-workspace", "--data", self.data]
