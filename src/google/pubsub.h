@@ -36,6 +36,10 @@ inline constexpr std::size_t kAckIdsMax = 1'000;  // 512 KiB of ids; they have s
 inline constexpr base::Duration kAckDeadlineMax{600'000};
 inline constexpr base::Duration kAckDeadlineMin{10'000};  // of a subscription, and its default
 
+// How long a pull that finds nothing is held: as long as the service likes to, or not at all. The latter may miss what
+// is there, and is for finding out whether the service is.
+enum class PullWait { usual, none };
+
 // Thread-safe; every call blocks, and ends early when `stop` fires. Errors are those of ApiClient.
 class Pubsub {
  public:
@@ -43,8 +47,8 @@ class Pubsub {
   // All messages have the same ordering key. The ids, in their order. INVALID_ARGUMENT: nothing was published.
   virtual std::vector<std::string> publish(const std::string& topic, std::span<const PubsubMessage> messages,
                                            std::stop_token stop = {}) = 0;
-  // Waits until there is something, as long as the service likes to: then it is empty.
-  virtual std::vector<PulledMessage> pull(const std::string& subscription, std::size_t messages_max,
+  // Empty when there was nothing.
+  virtual std::vector<PulledMessage> pull(const std::string& subscription, std::size_t messages_max, PullWait wait,
                                           std::stop_token stop = {}) = 0;
   virtual void acknowledge(const std::string& subscription, std::span<const std::string> ack_ids,
                            std::stop_token stop = {}) = 0;

@@ -92,10 +92,11 @@ std::vector<std::string> PubsubClient::publish(const std::string& topic, std::sp
   return json::from_value<std::vector<std::string>>(*ids, json::Mode::lenient);
 }
 
-std::vector<PulledMessage> PubsubClient::pull(const std::string& subscription, std::size_t messages_max,
+std::vector<PulledMessage> PubsubClient::pull(const std::string& subscription, std::size_t messages_max, PullWait wait,
                                               std::stop_token stop) {
-  const auto answer = post("subscriptions.pull", subscription, ":pull",
-                           json::Object{{"maxMessages", std::int64_t(messages_max)}}, std::move(stop));
+  json::Object body{{"maxMessages", std::int64_t(messages_max)}};
+  if (wait == PullWait::none) body["returnImmediately"] = true;
+  const auto answer = post("subscriptions.pull", subscription, ":pull", std::move(body), std::move(stop));
   std::vector<PulledMessage> pulled;
   const auto* received = answer.is_object() ? answer.as_object().if_contains("receivedMessages") : nullptr;
   if (received == nullptr) return pulled;

@@ -22,7 +22,7 @@ class PubsubClient final : public Pubsub {
 
   std::vector<std::string> publish(const std::string& topic, std::span<const PubsubMessage> messages,
                                    std::stop_token stop = {}) override;
-  std::vector<PulledMessage> pull(const std::string& subscription, std::size_t messages_max,
+  std::vector<PulledMessage> pull(const std::string& subscription, std::size_t messages_max, PullWait wait,
                                   std::stop_token stop = {}) override;
   void acknowledge(const std::string& subscription, std::span<const std::string> ack_ids,
                    std::stop_token stop = {}) override;

@@ -200,7 +200,10 @@ void PubsubPuller::pull() {
   while (wait_for_room()) {
     try {
       const auto room = settings_.messages_max - held();
-      auto pulled = pubsub_.pull(settings_.subscription, std::min(room, kPublishMessagesMax), stop);
+      // After a failure a pull is the call that finds out whether the service is there again. It should not be a long
+      // one: meanwhile the circuit lets nobody else through.
+      const auto wait = is_failing ? PullWait::none : PullWait::usual;
+      auto pulled = pubsub_.pull(settings_.subscription, std::min(room, kPublishMessagesMax), wait, stop);
       if (std::exchange(is_failing, false)) log_.info("messages are pulled again");
       backoff = settings_.backoff_first;
       state_->counters.received.increment(double(pulled.size()));

@@ -37,9 +37,11 @@ class FakePubsub final : public Pubsub {
     return ids;
   }
 
-  std::vector<PulledMessage> pull(const std::string&, std::size_t messages_max, std::stop_token stop) override {
+  std::vector<PulledMessage> pull(const std::string&, std::size_t messages_max, PullWait wait,
+                                  std::stop_token stop) override {
     ask("pull", {});
     std::unique_lock lock(mutex_);
+    if (wait == PullWait::none && queue_.empty()) return {};
     if (!changed_.wait(lock, stop, [this] { return !queue_.empty(); }))
       throw base::Error(base::ErrorClass::internal, "CANCELLED", "told to stop");
     pulls.push_back(messages_max);
