@@ -96,7 +96,9 @@ Answer receive(Call& call) {
   const Turn turn(push);
   co_await verify(call, push.verifier);
   co_await take(call, push, read_push(call, push.subscription));
-  co_return net::Response{.status = 204, .headers = {}, .body = {}};
+  net::Response answer{.status = 204, .headers = {}, .body = {}};
+  answer.headers.set("X-Request-Id", call.request_id);
+  co_return answer;
 }
 
 }  // namespace

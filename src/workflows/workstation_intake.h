@@ -5,6 +5,7 @@
 //
 // All of it is for the event loop's thread, except where it says so.
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -53,7 +54,7 @@ class WorkstationIntake {
   // For a puller, on its thread: takes each message, again and again while the store cannot be written or the engine
   // has no lease, and acknowledges it then. Meanwhile the delivery is held, so the puller pulls no more than it may.
   google::PubsubPuller::Handler handler(std::string subscription);
-  // Nothing is tried again any more: what is held goes unanswered.
+  // Nothing is tried again any more: what is held goes unanswered. From any thread.
   void stop() { is_stopped_ = true; }
 
   // The run of an order that a person takes out of a refused message, or mends: to be inserted with
@@ -74,7 +75,7 @@ class WorkstationIntake {
 
   const Parts parts_;
   const IntakeSettings settings_;
-  bool is_stopped_ = false;
+  std::atomic<bool> is_stopped_ = false;
   std::shared_ptr<WorkstationIntake*> self_;  // callbacks hold it weakly
 };
 

@@ -18,6 +18,7 @@ void add_hub_commands(CLI::App& app, Invocation& invocation);          // why, s
 void add_queue_commands(CLI::App& app, Invocation& invocation);        // queues list|show|set|pause|resume|delete
 void add_alert_commands(CLI::App& app, Invocation& invocation);        // alerts list|show|ack|resolve
 void add_audit_commands(CLI::App& app, Invocation& invocation);        // audit list|show|export|verify
+void add_message_commands(CLI::App& app, Invocation& invocation);      // messages list|show|replay
 void add_webhook_commands(CLI::App& app, Invocation& invocation);      // webhooks list|create|show|update|…
 void add_key_commands(CLI::App& app, Invocation& invocation);          // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);   // completion, and what it calls back
