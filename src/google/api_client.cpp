@@ -205,11 +205,9 @@ std::optional<json::Value> ApiClient::find(const ApiRequest& request) {
   try {
     return call(request);
   } catch (const Error& error) {
-    // Only the API itself knows that something does not exist: a page of a proxy or of a wrong address does not.
+    // Of another service it would speak of something else.
     const auto details = details_of(error);
-    if (error.code() == "NOT_FOUND" && details && details->service == request.service &&
-        (details->status == "NOT_FOUND" || !details->reason.empty()))
-      return std::nullopt;
+    if (error.code() == "NOT_FOUND" && details && details->service == request.service) return std::nullopt;
     throw;
   }
 }

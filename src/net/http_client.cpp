@@ -152,8 +152,8 @@ std::size_t Transfer::take_body(std::string_view bytes) {
 }
 
 std::size_t Transfer::give_body(char* into, std::size_t size) {
-  // Not std::string::copy: its instantiation here would be what the static library of C++ takes for its own, and with it
-  // comes this file, and libcurl, into programs that have neither.
+  // Not std::string::copy: its instantiation here would be what the static library of C++ takes for its own, and with
+  // it comes this file, and libcurl, into programs that have neither.
   const std::size_t given = std::min(size, request.body.size() - body_sent);
   std::memcpy(into, request.body.data() + body_sent, given);
   body_sent += given;
