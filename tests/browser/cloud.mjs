@@ -1,7 +1,7 @@
 // A simulated cloud of its own for one test run: free port, gone afterwards.
 
 import { spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -70,8 +70,7 @@ class Cloud {
 
   /** The file for `slipway serve --cloud`. */
   writeConfig() {
-    const mail = join(this.#folder, "mail");
-    mkdirSync(mail);
+    mkdirSync(this.#mailFolder);
     const file = join(this.#folder, "cloud.toml");
     const endpoints = ["workstations", "pubsub", "compute", "iam_credentials"].map((name) => `${name} = "${this.url}"`);
     const lines = [
@@ -89,10 +88,22 @@ class Cloud {
       'poll_every = "100ms"',
       'watch_every = "50ms"',
       "[mail]",
-      `url = "folder:${mail}"`,
+      `url = "folder:${this.#mailFolder}"`,
     ];
     writeFileSync(file, lines.join("\n") + "\n");
     return file;
+  }
+
+  get #mailFolder() {
+    return join(this.#folder, "mail");
+  }
+
+  /** The HTML of the mail that was sent to an address. */
+  mailTo(address) {
+    const texts = readdirSync(this.#mailFolder).map((name) => readFileSync(join(this.#mailFolder, name), "utf8"));
+    const mail = texts.find((text) => text.includes(`To: <${address}>`));
+    const html = /Content-Type: text\/html[^]*?\r?\n\r?\n([^]*?)\r?\n--=_/.exec(mail)[1];
+    return decodeQuotedPrintable(html);
   }
 
   /** A message of a finished checkout; answers its id. */
@@ -146,6 +157,13 @@ class Cloud {
   async #token() {
     return (await this.#call("GET", "/simulator/token")).access_token;
   }
+}
+
+// RFC 2045 §6.7
+function decodeQuotedPrintable(text) {
+  const joined = text.replace(/=\r?\n/g, "");
+  const bytes = joined.replace(/=([0-9A-F]{2})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+  return Buffer.from(bytes, "latin1").toString("utf8");
 }
 
 async function freePort() {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { gone, heading, startStage, visible } from "./browser.mjs";
+import { gone, heading, overflow, startStage, visible } from "./browser.mjs";
 import { startCloud } from "./cloud.mjs";
 
 // WP-1 to WP-9
@@ -95,9 +95,47 @@ test("An order from the page shows its ten steps as they happen, and a workstati
   await stage.inspect("provisioned", page);
 });
 
+// WP-8
+test("The mail reads well in light and dark, fetches nothing, and its button launches the workstation", async () => {
+  const launch = await page.getByRole("link", { name: "Launch" }).getAttribute("href");
+  const reader = await stage.openPage({ viewport: { width: 720, height: 900 } });
+  const fetched = [];
+  reader.on("request", (request) => fetched.push(request.url()));
+  await reader.goto("about:blank");
+  await reader.setContent(cloud.mailTo("ada@acme.example"));
+  await stage.inspect("mail", reader);
+  assert.equal(await reader.getByRole("link", { name: "Launch Workstation" }).getAttribute("href"), launch);
+  for (const part of ["2", "4 GB", "50 GB", id]) await visible(reader.getByText(part, { exact: true }));
+  await reader.setViewportSize({ width: 360, height: 740 });
+  assert.equal(await overflow(reader), 0);
+  await stage.inspect("mail-narrow", reader);
+  assert.deepEqual(fetched, []);
+  await reader.context().close();
+});
+
+test("Who is no admin sees only their own, and is offered what they may do", async () => {
+  const { key, user_id: userId } = await stage.call("POST", "/v1/api-keys", { name: "somebody" });
+  const order = { userId, organizationId: "acme", tier: "starter", userEmail: "somebody@acme.example" };
+  const { workstationId } = await stage.call("POST", "/v1/workstations", order);
+  const other = await stage.openPage();
+  await other.goto(`${stage.hub.url}/#key=${key}`);
+  await other.getByRole("link", { name: "Workstations" }).click();
+  await visible(other.getByRole("link", { name: workstationId }));
+  assert.equal(await other.locator("tbody tr").count(), 1);
+  assert.equal(await other.getByRole("button", { name: /^Delete/ }).count(), 0);
+  assert.equal(await other.getByRole("link", { name: "New workstation" }).count(), 0);
+  await visible(other.getByRole("button", { name: `Stop ${workstationId}` }));
+  await other.getByRole("link", { name: workstationId, exact: true }).click();
+  await visible(heading(other, workstationId));
+  await visible(other.getByText("Machine type"));
+  assert.equal(await other.getByRole("alert").count(), 0);
+  assert.equal(await other.getByRole("heading", { name: "Audit" }).count(), 0);
+  await other.context().close();
+});
+
 // WP-11
 test("What the cloud has no room for is seen waiting, with an alert, and goes on when there is room", async () => {
-  await cloud.quotas({ workstations_per_project: 1 });
+  await cloud.quotas({ workstations_per_project: 2 });
   await go("Workstations");
   await visible(page.locator(".live-live"));
   await cloud.publish({ user_id: "bob", org_id: "acme", tier: "business", user_email: "bob@acme.example" });
@@ -128,8 +166,8 @@ test("A workstation is stopped, and started again", async () => {
 
 test("Tiers count what there is", async () => {
   await go("Tiers");
-  await visible(row("e2-medium").getByText("1 running"));
-  await row("e2-medium").getByRole("link", { name: "1 running" }).click();
+  await visible(row("e2-medium").getByText("2 running"));
+  await row("e2-medium").getByRole("link", { name: "2 running" }).click();
   await visible(row(id));
 });
 
