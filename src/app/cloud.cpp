@@ -1,8 +1,7 @@
 #include "app/cloud.h"
 
-#include <fstream>
-
 #include "api/pubsub_push.h"
+#include "app/mail_setup.h"
 #include "app/version.h"
 #include "base/digest.h"
 #include "google/api_client.h"
@@ -13,8 +12,6 @@
 #include "google/pubsub_puller.h"
 #include "google/workstations_client.h"
 #include "net/http_client.h"
-#include "notify/mail.h"
-#include "notify/workstation_mail.h"
 #include "workflows/message_dead_letter.h"
 #include "workflows/workstation_changes.h"
 #include "workflows/workstation_provision.h"
@@ -78,44 +75,6 @@ workflows::MachineSettings machines_of(const WorkstationsConfig& config) {
           .running_timeout = duration_of(config.running_timeout)};
 }
 
-base::Secret read_secret(const std::string& file) {
-  if (file.empty()) return {};
-  std::ifstream in(file);
-  std::string text;
-  if (!std::getline(in, text)) throw base::validation_error("mail/password_file", "cannot be read, or is empty");
-  return base::Secret(std::move(text));
-}
-
-std::unique_ptr<notify::MailSender> make_mail(const MailConfig& config, const base::Clock& clock) {
-  if (config.url.empty()) return nullptr;
-  notify::MailSettings settings{.url = config.url,
-                                .starttls = {},
-                                .username = config.username,
-                                .password = read_secret(config.password_file),
-                                .sender = config.sender,
-                                .sender_name = config.sender_name,
-                                .reply_to = config.reply_to,
-                                .ca_file = config.ca_file};
-  if (config.starttls == "required") settings.starttls = notify::StartTls::required;
-  if (config.starttls == "no") settings.starttls = notify::StartTls::off;
-  return notify::make_mail_sender(std::move(settings), clock);
-}
-
-notify::Mail ready_mail(const workflows::ReadyMail& ready) {
-  const auto& workstation = ready.workstation;
-  auto mail = notify::render_workstation_ready({.user_email = workstation.user_email,
-                                                .name = workstation.id,
-                                                .tier = workstation.tier,
-                                                .vcpus = workstation.vcpus,
-                                                .memory_gb = workstation.memory_gb,
-                                                .disk_gb = workstation.boot_disk_size_gb,
-                                                .machine_type = workstation.machine_type,
-                                                .launch_url = workstation.launch_url.value_or(""),
-                                                .organization = workstation.organization_id});
-  mail.message_id = ready.message_id;
-  return mail;
-}
-
 }  // namespace
 
 struct Cloud::Impl {
@@ -160,7 +119,7 @@ Cloud::Impl::Impl(const CloudConfig& given, CloudNeeds parts)
       provider(workstations, base::sha256_hex(needs.sealer.derive("hub-id").reveal()).substr(0, kHubIdLength)),
       watch(workstations, needs.clock, {.interval_min = duration_of(config.workstations.watch_every)}, needs.poke),
       publisher(pubsub, needs.metrics),
-      mail(make_mail(config.mail, needs.clock)),
+      mail(make_mail_sender(config.mail, needs.clock)),
       services{.database = needs.database,
                .sealer = needs.sealer,
                .tiers = tiers,
@@ -252,6 +211,7 @@ void Cloud::add_schedules(durable::Scheduler& scheduler) const {
 
 const workflows::WorkstationServices& Cloud::services() const { return impl_->services; }
 api::PubsubPush* Cloud::push() { return impl_->push ? &*impl_->push : nullptr; }
+notify::MailSender* Cloud::mail() { return impl_->mail.get(); }
 workflows::WorkstationIntake& Cloud::intake() { return impl_->intake; }
 
 void Cloud::start_pulling() {

@@ -18,6 +18,10 @@ namespace slipway::api {
 struct PubsubPush;
 }
 
+namespace slipway::notify {
+class MailSender;
+}
+
 namespace slipway::app {
 
 struct CloudNeeds {
@@ -44,7 +48,8 @@ class Cloud {
   void add_schedules(durable::Scheduler& scheduler) const;
   const workflows::WorkstationServices& services() const;
   workflows::WorkstationIntake& intake();
-  api::PubsubPush* push();  // null unless it is configured
+  notify::MailSender* mail();  // null when no mail is sent
+  api::PubsubPush* push();     // null unless it is configured
   // Begins to pull messages; once the engine has joined, and again does nothing. stop() gives back what is held.
   void start_pulling();
   void stop_pulling();

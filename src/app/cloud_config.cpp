@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "notify/mail_message.h"
+
 namespace slipway::app {
 namespace {
 
@@ -103,6 +105,7 @@ void check_mail(const MailConfig& mail) {
   require(mail.sender.find('@') != std::string::npos, "mail/sender", "must be an e-mail address");
   require(mail.username.empty() == mail.password_file.empty(), "mail/password_file",
           "must be given with username, and not without");
+  if (!mail.alerts_to.empty()) notify::validate_address("mail/alerts_to", mail.alerts_to);
 }
 
 }  // namespace

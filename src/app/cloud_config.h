@@ -89,8 +89,10 @@ struct MailConfig {
   std::string username;
   std::string password_file;
   std::string ca_file;
+  std::string alerts_to;  // who is told of alerts; empty: nobody
 };
-SLIPWAY_JSON_SNAKE(MailConfig, url, sender, sender_name, reply_to, starttls, username, password_file, ca_file)
+SLIPWAY_JSON_SNAKE(MailConfig, url, sender, sender_name, reply_to, starttls, username, password_file, ca_file,
+                   alerts_to)
 
 struct CloudConfig {
   GoogleConfig google;

@@ -14,6 +14,7 @@
 #include "api/doorbell.h"
 #include "api/routes.h"
 #include "app/activity_recorder.h"
+#include "app/alert_mailer.h"
 #include "app/alert_watch.h"
 #include "app/cloud.h"
 #include "app/first_key.h"
@@ -224,6 +225,7 @@ struct HubProcess::Impl {
   Housekeeping housekeeping{hub, RunRetention(hub, retention_policy(config), config.archive_runs)};
   RunStatistics run_statistics{hub};
   std::optional<WorkstationMetrics> workstation_metrics;  // of a hub with a cloud
+  std::optional<AlertMailer> alert_mailer;                // where its file says to whom
   AlertWatch alert_watch{hub};
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
 };
@@ -335,6 +337,8 @@ void HubProcess::Impl::listen() {
                        ? std::string(tls ? "https" : "http") + "://" + host + ":" + std::to_string(port)
                        : config.public_url;
   const auto client_file = data / "client.json";
+  if (cloud && cloud->mail() != nullptr && !cloud->config().mail.alerts_to.empty())
+    alert_mailer.emplace(hub, *cloud->mail(), cloud->config().mail.alerts_to, url);
   write_client_file(client_file, url, ensure_admin_key(*database, ids, clock, client_file));
   log.info("serving", {{"url", url}, {"data", data.string()}, {"version", kVersion}});
 }
@@ -367,6 +371,7 @@ net::Awaitable<void> HubProcess::Impl::drain() {
   run_statistics.stop();
   if (workstation_metrics) workstation_metrics->stop();
   alert_watch.stop();
+  if (alert_mailer) alert_mailer->stop();
   changes.stop();
   webhooks.stop();
   hub.draining = true;
@@ -410,6 +415,7 @@ void HubProcess::run() {
   impl_->tasks.spawn(impl_->run_statistics.run());
   if (impl_->workstation_metrics) impl_->tasks.spawn(impl_->workstation_metrics->run(impl_->hub));
   impl_->tasks.spawn(impl_->alert_watch.run());
+  if (impl_->alert_mailer) impl_->tasks.spawn(impl_->alert_mailer->run());
   // Else steps that end before the webhooks' first look would be told to nobody.
   impl_->database->read_and_wait(
       [this](store::Transaction& tx) { impl_->run_changes.want_steps(fleet::any_webhook_wants_steps(tx)); });

@@ -121,7 +121,7 @@ TEST_F(WorkstationMetricsTest, WhatIsUnderWayIsSeenBeforeItEnds) {  // WP-18: al
       fleet::insert_workstation(tx,
                                 {.id = id,
                                  .organization_id = "org",
-                                 .user_id = fleet::UserId("u"),
+                                 .user_id = "u",
                                  .tier = "starter",
                                  .run_id = fleet::RunId("run_" + std::string(id)),
                                  .created_at = kStart + after},

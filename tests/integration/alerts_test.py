@@ -125,7 +125,9 @@ class AlertsTest(unittest.TestCase):
             put_alert(hub, 1, state="resolved", resolved_at=RAISED_MS - 200 * 24 * 3_600_000, resolved_by="usr_x")
             put_alert(hub, 2)
             hub.start()
-            started = hub.post("/v1/schedules/hub.forget-old/trigger", {}).expect(202)
+            schedule = "/v1/schedules/hub.forget-old"  # declared once the hub has joined
+            wait_until(lambda: hub.get(schedule).status == 200, "the schedule is there")
+            started = hub.post(schedule + "/trigger", {}).expect(202)
             hub.await_completed(started["run"]["id"])
             left = hub.get("/v1/alerts?state=open,acknowledged,resolved").expect(200)
             self.assertEqual([alert["id"] for alert in left], [alert_id(2)])

@@ -131,6 +131,7 @@ class Mailbox:
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result(PATIENCE_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     # ---- for tests

@@ -38,6 +38,7 @@ void build_commands(CLI::App& app, Invocation& invocation, const ServeCommand& s
   add_alert_commands(app, invocation);
   add_audit_commands(app, invocation);
   add_message_commands(app, invocation);
+  add_mail_commands(app, invocation);
   add_webhook_commands(app, invocation);
   add_key_commands(app, invocation);
   add_completion_commands(app, invocation);

@@ -22,6 +22,7 @@ void add_message_commands(CLI::App& app, Invocation& invocation);      // messag
 void add_webhook_commands(CLI::App& app, Invocation& invocation);      // webhooks list|create|show|update|…
 void add_key_commands(CLI::App& app, Invocation& invocation);          // key create|list|delete
 void add_completion_commands(CLI::App& app, Invocation& invocation);   // completion, and what it calls back
+void add_mail_commands(CLI::App& app, Invocation& invocation);         // mail test
 
 // workstations setup|sweep; organizations list|show|set
 void add_workstation_place_commands(CLI::App& app, CLI::App& workstations, Invocation& invocation);
