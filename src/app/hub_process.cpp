@@ -26,6 +26,7 @@
 #include "durable/engine.h"
 #include "durable/scheduler.h"
 #include "fleet/audit_chain.h"
+#include "fleet/change_feed.h"
 #include "fleet/run_changes.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
@@ -231,6 +232,7 @@ struct HubProcess::Impl {
 };
 
 HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
+  database->read_and_wait(fleet::require_feed_support);
   keep_audit();
   add_providers();
   add_workflows();

@@ -123,6 +123,19 @@ FeedReader::Writers FeedReader::writers(store::Transaction& tx) {
   return writers;
 }
 
+void require_feed_support(store::Transaction& tx) {
+  if (tx.dialect() != store::Dialect::postgres) return;
+  try {
+    tx.query("SELECT COUNT(*) FROM pg_locks WHERE locktype = 'relation' AND mode = 'RowExclusiveLock'");
+  } catch (const base::Error& error) {
+    if (error.error_class() == base::ErrorClass::transient) throw;
+    throw base::Error(base::ErrorClass::user, "UNSUPPORTED_DATABASE",
+                      "this database does not let us read pg_locks, which live streams, webhooks and numbers of runs "
+                      "need: use PostgreSQL itself, and a role that may read it (" +
+                          error.message() + ")");
+  }
+}
+
 // ---- keeping it small
 
 std::int64_t first_change(store::Transaction& tx) {

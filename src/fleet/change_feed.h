@@ -76,6 +76,10 @@ class FeedReader {
   std::int64_t cleared_until_ = 0;
 };
 
+// Throws UNSUPPORTED_DATABASE (user) when the database cannot tell who is writing, which a FeedReader asks: a server
+// that speaks PostgreSQL's language without its pg_locks. To be called once, at the start.
+void require_feed_support(store::Transaction& tx);
+
 // The oldest change that is kept, 0 when there is none. Those before it are gone: a reader who needs them starts anew.
 std::int64_t first_change(store::Transaction& tx);
 // Removes the oldest that rollups and webhooks have passed: from before `before`, and those beyond kChangesMax, whether

@@ -18,11 +18,37 @@ using store::Dialect;
 using store::Transaction;
 using store::testing::Gate;
 using store::testing::Outcomes;
+using store::testing::TemporaryDatabase;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using namespace std::chrono_literals;
 
 const base::Instant kNow = base::from_unix_ms(1'700'000'000'000);
+
+TEST(FeedSupport, ADatabaseThatDoesNotTellWhoWritesIsRefusedAtTheStart) {
+  auto& cluster = store::testing::PostgresCluster::shared();
+  const auto url = cluster.create_database();
+  const auto code_as = [&](const std::string& address) {
+    const auto database = store::open(address);
+    try {
+      database->read_and_wait(require_feed_support);
+    } catch (const base::Error& error) {
+      return error.code();
+    }
+    return std::string("it is supported");
+  };
+  EXPECT_EQ(code_as(url), "it is supported");
+  cluster.run(url, "REVOKE SELECT ON pg_locks FROM PUBLIC");
+  cluster.run(url, "CREATE ROLE somebody LOGIN");
+  cluster.run(url, "GRANT ALL ON ALL TABLES IN SCHEMA public TO somebody; GRANT ALL ON SCHEMA public TO somebody");
+  auto as_somebody = url;
+  as_somebody.replace(as_somebody.find("user=postgres"), 13, "user=somebody");
+  EXPECT_EQ(code_as(as_somebody), "UNSUPPORTED_DATABASE");
+  cluster.run(url, "DROP OWNED BY somebody");
+  cluster.run(url, "DROP ROLE somebody");
+  TemporaryDatabase embedded;
+  embedded->read_and_wait(require_feed_support);
+}
 
 class Feed : public ::testing::TestWithParam<Dialect> {
  protected:
