@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <future>
+#include <semaphore>
 #include <vector>
 
 #include "fleet/audit_chain.h"
@@ -46,12 +47,13 @@ void insert_link(store::Transaction& tx, const fleet::AuditEntry& entry) { fleet
 
 // In seconds, until the last of them is durable. As many wait as a busy hub has callers.
 double time_of(store::Database& database, Write write, int writes) {
-  constexpr std::uint64_t kWaiting = 256;
+  constexpr std::ptrdiff_t kWaiting = 256;
+  std::counting_semaphore<kWaiting> room(kWaiting);
   std::promise<void> all_done;
   std::atomic<int> left = writes;
   const auto began = Steady::now();
   for (int i = 0; i < writes; ++i) {
-    while (database.statistics().queued >= kWaiting) std::this_thread::yield();
+    room.acquire();
     database.write(
         [i, write](store::Transaction& tx) {
           tx.execute("UPDATE counters SET value = value + 1 WHERE id = $1", {i % kCounters});
@@ -59,6 +61,7 @@ double time_of(store::Database& database, Write write, int writes) {
         },
         [&](std::exception_ptr failure) {
           if (failure) std::terminate();
+          room.release();
           if (--left == 0) all_done.set_value();
         });
   }

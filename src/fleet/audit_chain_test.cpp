@@ -9,6 +9,7 @@
 
 #include "base/digest.h"
 #include "fleet/sealer.h"
+#include "store/drivers.h"
 #include "store/testing/outcomes.h"
 #include "store/testing/postgres_cluster.h"
 #include "store/testing/temporary_database.h"
@@ -396,6 +397,9 @@ TEST_P(AuditReplicas, WP19_TenThousandEntriesOfTwoReplicasAreOneUnbrokenChain) {
 
 TEST_P(AuditReplicas, WP19_AServerThatCrashesMidwayLeavesAnUnbrokenChain) {
   auto& cluster = PostgresCluster::shared();
+  // However long the server takes to come back.
+  database_ = store::open_postgres(url_, {.give_up_after = std::chrono::minutes(5)});
+  keep_audit(*database_, chain_);
   Outcomes outcomes;
   std::jthread writer([&] {
     for (int i = 0; i < 400; ++i) {
