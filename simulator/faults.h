@@ -35,10 +35,11 @@ enum class FaultKind {
   wrong_content_type,    // a good body that says it is text/html
   operation_fails,       // the operation that the call begins ends with `code`
   operation_never_ends,  // the operation that the call begins stays unfinished
+  unknown_state,         // every state in the answer is one that no client has heard of
 };
 BOOST_DESCRIBE_ENUM(FaultKind, quota, permission, already_exists, aborted, throttled, server_error, error,
                     unauthenticated, reset, hang, slow, lost_answer, hang_after, truncated_body, cut_json, slow_body,
-                    wrong_content_type, operation_fails, operation_never_ends)
+                    wrong_content_type, operation_fails, operation_never_ends, unknown_state)
 
 struct FaultRule {
   FaultKind kind = FaultKind::server_error;

@@ -158,6 +158,7 @@ net::Response Gateway::render(const Route& route, const Call& call, Answer answe
       std::string mask = call.query("fields", call.query("$fields"));
       if (mask.empty()) mask = call.request.headers.get("X-Goog-FieldMask").value_or("");
       if (!mask.empty()) answer.body = select_fields(answer.body, mask);
+      if (call.fault && call.fault->kind == FaultKind::unknown_state) obscure_states(answer.body);
       if (call.query("$alt").find("enum-encoding=int") != std::string::npos) number_enums(answer.body);
     }
     response.headers.set("Content-Type",

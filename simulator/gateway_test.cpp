@@ -19,7 +19,7 @@ class GatewayTest : public ::testing::Test {
     WorldOptions options;
     options.delays.scale = 0;
     loop.call([&] {
-      world = std::make_unique<World>(clock, options, WorldState{});
+      world = std::make_unique<World>(clock, options, WorldState{.identity = keys()});
       gateway = std::make_unique<Gateway>(loop.io(), *world);
       server = std::make_unique<net::Server>(loop.io(), net::ServerLimits{},
                                              [this](net::Exchange& exchange) { return gateway->handle(exchange); });
@@ -36,6 +36,11 @@ class GatewayTest : public ::testing::Test {
     loop.call([&] { server.reset(); });
   }
 
+  // A key takes time to make: one for all tests.
+  static const IdentityState& keys() {
+    static const IdentityState made = Identity("simulated-project", {}, 1h).state();
+    return made;
+  }
   net::ClientResponse send(const std::string& method, const std::string& path, const std::string& body = "",
                            net::Headers headers = {}, net::HttpClient* through = nullptr) {
     net::ClientRequest request{.method = *net::parse_method(method), .url = base + path, .body = body, .direct = true};
@@ -118,6 +123,14 @@ TEST_F(GatewayTest, AnOperationIsFollowedToItsFailure) {
   EXPECT_EQ(machines(), 0u);
 }
 
+// WP-6
+TEST_F(GatewayTest, AStateCanBeOneOfTheFuture) {
+  ask("POST", kCreate, "{}");
+  fault(R"({"kind":"unknown_state","call":"workstations.get","times":1})");
+  EXPECT_EQ(ask("GET", kWorkstations + "/ws-1").at("state"), "STATE_HIBERNATING");
+  EXPECT_EQ(ask("GET", kWorkstations + "/ws-1").at("state"), "STATE_STOPPED");
+}
+
 // WP-16
 TEST_F(GatewayTest, CredentialsAreAskedFor) {
   EXPECT_EQ(send("GET", kWorkstations, "", {{"Authorization", "Bearer nonsense"}}).status, 401);
@@ -174,6 +187,18 @@ TEST_F(GatewayTest, MetadataServerKnowsItsHeaders) {
   const auto response = send("GET", path, "", {{"Metadata-Flavor", "Google"}});
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(response.headers.get("Metadata-Flavor"), "Google");
+}
+
+TEST_F(GatewayTest, RestartedItKnowsItsMachinesAndItsTokens) {
+  ask("POST", kCreate, "{}");
+  const std::string saved = loop.call([&] { return json::print(world->state()); });
+  World restarted(clock, {}, json::parse<WorldState>(saved));
+  restarted.advance();
+  EXPECT_EQ(restarted.workstations.state().resources.size(), 3u);
+  EXPECT_EQ(restarted.ledger.entries().back().effect, "workstation.create.done");  // it was due
+  const std::string header = "Bearer " + token;
+  EXPECT_EQ(restarted.identity.authenticate(header, "workstations", restarted.now()).email,
+            "slipway@simulated-project.iam.gserviceaccount.com");
 }
 
 TEST_F(GatewayTest, APullWaitsForItsMessage) {

@@ -177,6 +177,20 @@ void number_enums(json::Value& value) {
   }
 }
 
+void obscure_states(json::Value& value) {
+  if (value.is_array()) {
+    for (auto& element : value.get_array()) obscure_states(element);
+  } else if (value.is_object()) {
+    for (auto& [key, member] : value.get_object()) {
+      if (key == "state" && member.is_string()) {
+        member = "STATE_HIBERNATING";
+      } else {
+        obscure_states(member);
+      }
+    }
+  }
+}
+
 json::Value select_fields(const json::Value& value, std::string_view mask) {
   if (mask == "*") return value;
   return MaskReader(mask).select(value);

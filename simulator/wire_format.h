@@ -10,6 +10,9 @@ namespace slipway::simulator {
 // `$alt=json;enum-encoding=int`: the enums of Cloud Workstations by their numbers.
 void number_enums(json::Value& value);
 
+// Every `state` becomes one of a future version of the API.
+void obscure_states(json::Value& value);
+
 // `fields=a,b/c,items(name,state)`: only those members. An unknown one selects nothing; malformed text throws
 // INVALID_ARGUMENT.
 json::Value select_fields(const json::Value& value, std::string_view mask);

@@ -177,6 +177,11 @@ class Cloud:
         """Lets the cloud's clock jump ahead."""
         return self._control("POST", "/simulator/clock", {"advance_s": seconds})
 
+    def lose_machine(self, name):
+        """Takes away the host of the workstation `name`, as somebody would in Compute Engine: drift."""
+        host = self.call("GET", f"/v1/{name}")["runtimeHost"]["gceInstanceHost"]
+        self.call("DELETE", f"/compute/v1/projects/{self.project}/zones/{host['zone']}/instances/{host['name']}")
+
     def _control(self, method, path, body=None):
         answer = self.request(method, path, body, token=None)
         if answer.status != 200:
