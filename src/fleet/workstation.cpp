@@ -112,10 +112,11 @@ std::vector<Workstation> list_workstations(store::Transaction& tx, const Scope& 
   parameters.emplace_back(filter.limit);
   parameters.emplace_back(filter.offset);
   std::vector<Workstation> workstations;
-  for (const auto& row : tx.query(WORKSTATION_COLUMNS WORKSTATION_FILTER
-                                  "AND ($8 IS NULL OR created_at < $8 OR (created_at = $8 AND id < $9)) "
-                                  "ORDER BY created_at DESC, id DESC LIMIT $10 OFFSET $11",
-                                  parameters))
+  for (const auto& row :
+       tx.query(WORKSTATION_COLUMNS WORKSTATION_FILTER
+                "AND (CAST($8 AS BIGINT) IS NULL OR created_at < $8 OR (created_at = $8 AND id < $9)) "
+                "ORDER BY created_at DESC, id DESC LIMIT $10 OFFSET $11",
+                parameters))
     workstations.push_back(to_workstation(row));
   return workstations;
 }
