@@ -36,8 +36,9 @@ SLIPWAY_JSON_SNAKE(CredentialSettings, kind, file, scopes, ca_file)
 // Reads files at once and throws CREDENTIALS_INVALID (class user) when they cannot be used; the first token is fetched
 // when it is asked for. `http` and `clock` must outlive the source. `endpoints` have been checked.
 //
-// What the source throws later: CREDENTIALS_REFUSED (user) when the answer is that these credentials are not good for a
-// token, whatever the code of that answer was; else what passes, as google/error.h and the HTTP client have it.
+// What the source throws later: CREDENTIALS_REFUSED (transient, for an operator will mend it) when the answer is that
+// these credentials are not good for a token, whatever the code of that answer was; else what passes, as google/error.h
+// and the HTTP client have it.
 std::unique_ptr<TokenSource> make_credentials(const CredentialSettings& settings, const Endpoints& endpoints,
                                               net::HttpClient& http, const base::Clock& clock,
                                               PlainHttp plain_http = PlainHttp::loopback_only);

@@ -40,10 +40,18 @@ std::string join(const std::vector<std::string>& parts, char separator) {
   return result;
 }
 
+// It is not whoever wants a workstation who is to blame: an operator mends the credentials, and all that waited goes
+// on.
+constexpr base::Duration kMendedAfter{15'000};
+Error refused(const std::string& message, json::Value details = nullptr) {
+  return Error(ErrorClass::transient, "CREDENTIALS_REFUSED", message, std::move(details))
+      .with_retry_after(kMendedAfter);
+}
+
 // No code of a token endpoint may be taken for one of the API that the token was for: its NOT_FOUND is not ours.
 Error as_refusal(const Error& error) {
   if (error.error_class() == ErrorClass::transient || error.error_class() == ErrorClass::throttled) return error;
-  return Error(ErrorClass::user, "CREDENTIALS_REFUSED", error.message(), error.details());
+  return refused(error.message(), error.details());
 }
 
 [[noreturn]] void refuse_answer(const std::string& what, const std::string& reason) {
@@ -133,7 +141,7 @@ AccessToken fetch_from_metadata(const TokenRequester& to, const std::string& ser
   const auto response = to.send(what, std::move(request), stop);
   // Without this it is somebody else who answers at that name, a captive portal for one.
   if (response.headers.get("Metadata-Flavor") != "Google")
-    throw Error(ErrorClass::user, "CREDENTIALS_REFUSED", what + ": " + server + " is no metadata server");
+    throw refused(what + ": " + server + " is no metadata server");
   return to.parse_token(what, response.body);
 }
 

@@ -26,7 +26,7 @@ ORDERS = int(os.environ.get("SLIPWAY_STORM_ORDERS", "2000"))
 SECONDS_MAX = float(os.environ.get("SLIPWAY_STORM_SECONDS", "150"))
 SEED = int(os.environ.get("SLIPWAY_SEED", random.randrange(1 << 32)))
 UPTIME_S = 2
-CALM_PATIENCE_S = 400
+CALM_PATIENCE_S = float(os.environ.get("SLIPWAY_STORM_PATIENCE", "400"))
 FAULTS_PER_CALL = 0.1
 ORGANIZATIONS = 7
 TIERS = ("starter", "professional", "business", "enterprise")
@@ -73,7 +73,11 @@ class Storm(unittest.TestCase):
         cloud.faults(*faults())
         kills = self.kill_again_and_again(hub)
         cloud.clear_faults()
-        wait_until(lambda: self.is_done(hub), "every order has come to its end", CALM_PATIENCE_S)
+        try:
+            wait_until(lambda: self.is_done(hub), "every order has come to its end", CALM_PATIENCE_S)
+        except AssertionError:
+            self.tell_what_is_left(hub)
+            raise
         print(f"{kills} kills, {cloud.status()['requests']} calls", flush=True)
         self.check(hub, cloud, mailbox, garbage)
 
@@ -115,6 +119,12 @@ class Storm(unittest.TestCase):
         if self.counts(hub).get("running", 0) < ORDERS:
             return False
         return not hub.get("/v1/workflows/runs?status=running,pending&limit=1").expect(200)
+
+    def tell_what_is_left(self, hub):
+        print(self.counts(hub), hub.get("/v1/messages?limit=1").json["meta"], flush=True)
+        for run in hub.get("/v1/workflows/runs?status=running,pending,failed&limit=5").expect(200):
+            print(hub.get(f"/v1/why/{run['id']}").text, flush=True)
+        print(hub.log_tail(), flush=True)
 
     def check(self, hub, cloud, mailbox, garbage):
         self.assertEqual(self.counts(hub), {"running": ORDERS})
