@@ -28,7 +28,7 @@ void check(const PubsubMessage& message) {
 struct PubsubPublisher::Entry {
   PubsubMessage message;
   std::string id;
-  std::exception_ptr failure;
+  std::optional<base::Error> failure;  // a copy for each: their callers' threads share nothing
 };
 
 struct PubsubPublisher::Batch {
@@ -65,7 +65,7 @@ std::string PubsubPublisher::publish(const std::string& topic, PubsubMessage mes
   }
   --waiting_;
   if (--lane.users == 0) lanes_.erase(key);
-  if (entry->failure) std::rethrow_exception(entry->failure);
+  if (entry->failure) throw base::Error(*entry->failure);
   return entry->id;
 }
 
@@ -118,8 +118,8 @@ void PubsubPublisher::send(const std::string& topic, std::span<const std::shared
     for (std::size_t i = 0; i < entries.size(); ++i) entries[i]->id = std::move(ids[i]);
     published_.increment(double(entries.size()));
   } catch (...) {
-    const auto failure = std::current_exception();
-    if (entries.size() > 1 && base::as_error(failure).code() == "INVALID_ARGUMENT") {
+    const auto failure = base::as_error(std::current_exception());
+    if (entries.size() > 1 && failure.code() == "INVALID_ARGUMENT") {
       send(topic, entries.first(entries.size() / 2));
       send(topic, entries.subspan(entries.size() / 2));
       return;
