@@ -17,6 +17,7 @@ using base::Error;
 using base::ErrorClass;
 
 // A read that is told to wait longer than this is left to its caller, who waits without holding a thread.
+constexpr base::Duration kMendedAfter{15'000};  // credentials that are not taken: seconds would be many calls in vain
 constexpr base::Duration kReadRetryAfterMax{2'000};
 
 const char* kRequestsHelp = "Calls of Google's APIs, by what came of them";
@@ -153,6 +154,9 @@ json::Value ApiClient::Impl::attempt(const ApiRequest& request, base::Instant de
   } else {
     permit.succeeded();
   }
+  // With a new token, too: an operator has to mend that, and whoever asked is not to blame.
+  if (error.code() == "UNAUTHENTICATED")
+    throw Error(ErrorClass::transient, error.code(), error.message(), error.details()).with_retry_after(kMendedAfter);
   throw error;
 }
 

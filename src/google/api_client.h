@@ -53,9 +53,10 @@ struct ApiClientOptions {
 // Calls that change something are sent once (and once more with a new token after a 401, which had no effect):
 // whether to repeat them is the caller's to decide, durably. Reads are repeated quickly a few times.
 //
-// Errors: what google/error.h makes of answers; what net/http_client.h says of connections; CIRCUIT_OPEN at once while
-// the endpoint's circuit is open; CANCELLED (internal) when `stop` fires; TIMEOUT (transient) past the deadline;
-// MALFORMED_ANSWER (transient) when a success is no JSON.
+// Errors: what google/error.h makes of answers, and UNAUTHENTICATED as transient, when a new token is refused, too;
+// what net/http_client.h says of connections; CIRCUIT_OPEN at once while the endpoint's circuit is open; CANCELLED
+// (internal) when `stop` fires; TIMEOUT (transient) past the deadline; MALFORMED_ANSWER (transient) when a success is
+// no JSON.
 class ApiClient {
  public:
   ApiClient(net::HttpClient& http, TokenSource& tokens, const base::Clock& clock, observe::Registry& metrics,
