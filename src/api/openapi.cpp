@@ -93,8 +93,8 @@ json::Object common_parameters() {
        header_parameter("Idempotency-Key",
                         "The same key and body within 24 hours give the first answer again, with `Idempotent-Replayed`",
                         "0b0f5a52-6c0e-4a1f-8f3e-0d2f5a1c9e11")},
-      {"IfMatch", header_parameter("If-Match", "Do it only if this is still the resource's ETag: else 412", "\"3\"")},
-      {"IfNoneMatch", header_parameter("If-None-Match", "304 when this is still the resource's ETag", "\"3\"")},
+      {"IfMatch", header_parameter("If-Match", "Do it only if this is still the resource's ETag: else 412", "\"3-0\"")},
+      {"IfNoneMatch", header_parameter("If-None-Match", "304 when this is still the resource's ETag", "\"3-0\"")},
       {"Prefer", header_parameter("Prefer", "`wait=N` waits up to N (of 60) seconds for the run's end", "wait=10")},
       {"TraceParent",
        header_parameter("traceparent", "W3C Trace Context: what the request begins belongs to this trace",
@@ -249,10 +249,9 @@ json::Array parameters(const Router::Route& route, json::Schemas& schemas) {
   if (operation.query.parameters != nullptr)
     for (auto& parameter : operation.query.parameters(schemas)) all.push_back(std::move(parameter));
   const bool get = route.method == net::Method::get;
-  if (!get) {
+  if (!get && route.permission != Permission::open)  // a key is its caller's
     all.push_back(reference("parameters", "IdempotencyKey"));
-    all.push_back(reference("parameters", "TraceParent"));
-  }
+  if (!get) all.push_back(reference("parameters", "TraceParent"));
   if (operation.if_match) all.push_back(reference("parameters", "IfMatch"));
   if (operation.etag && get) all.push_back(reference("parameters", "IfNoneMatch"));
   if (operation.prefer_wait) all.push_back(reference("parameters", "Prefer"));

@@ -87,7 +87,16 @@ struct AcceptedRun {
 };
 SLIPWAY_JSON_CAMEL(AcceptedRun, run, status_url, estimated_duration_ms)
 
-std::string etag(const Organization& organization) { return "\"" + std::to_string(organization.version) + "\""; }
+// Workstations come and go without a version: who sets the network needs not have counted them.
+std::string etag(const Organization& organization) {
+  return "\"" + std::to_string(organization.version) + "-" + std::to_string(organization.workstation_count) + "\"";
+}
+
+void check_seen(const Call& call, const std::optional<Organization>& before) {
+  if (before) return check_if_match(call, "organization", before->version, etag(*before));
+  if (call.request.headers.get("If-Match"))
+    throw base::Error(base::ErrorClass::conflict, "PRECONDITION_FAILED", "there is no such organization yet");
+}
 
 void check_party(const std::string& id) {
   if (id.empty() || id.size() > workflows::kPartyIdMax ||
@@ -165,8 +174,7 @@ Answer put(Call& call) {
   check_party(id);
   check_place(request.cluster, request.network.value_or(""), request.subnetwork.value_or(""));
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
-    const auto before = fleet::find_organization(tx, call.caller->scope(), id);
-    check_if_match(call, "organization", before ? before->version : 0, before ? etag(*before) : "\"0\"");
+    check_seen(call, fleet::find_organization(tx, call.caller->scope(), id));
     const auto after = fleet::put_organization(
         tx, {.id = id, .cluster = request.cluster, .network = request.network, .subnetwork = request.subnetwork},
         call.hub.clock.now());

@@ -163,27 +163,28 @@ Answer access_token(Call& call) {
   const auto request = parse_body<AskForToken>(call);
   const auto& services = cloud_of(call);
   std::optional<Workstation> workstation;
-  auto audited = co_await commit(call, [&](store::Transaction& tx) {
+  co_await read(call.hub, [&](store::Transaction& tx) {
     workstation = fleet::get_workstation(tx, call.caller->scope(), id_of(call));
-    if (workstation->status != WorkstationStatus::running) throw base::invalid_state("the workstation is not running");
-    return Deed{.answer = call.success(200, nullptr),
-                .action = "workstation.access-token",
-                .resource_type = "workstation",
-                .resource_id = workstation->id};
   });
-  // Under an Idempotency-Key, too: a token is not kept, so a repeated call gets another.
-  if (!workstation)
-    co_await read(call.hub, [&](store::Transaction& tx) {
-      workstation = fleet::get_workstation(tx, call.caller->scope(), id_of(call));
+  std::optional<WorkstationToken> token;
+  if (workstation->status == WorkstationStatus::running) {  // else only an earlier answer can be asked for, by its key
+    const auto made = co_await net::run_blocking(call.hub.io, call.hub.workers, [&] {
+      return services.cloud.access_token(workstation->resource_name(), request.ttl_ms.value_or(base::Duration(0)),
+                                         int(request.port.value_or(0)), {});
     });
-  const auto made = co_await net::run_blocking(call.hub.io, call.hub.workers, [&] {
-    return services.cloud.access_token(workstation->resource_name(), request.ttl_ms.value_or(base::Duration(0)),
-                                       int(request.port.value_or(0)), {});
+    token = WorkstationToken{made.token, made.expires_at, workstation->launch_url};
+  }
+  auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    const auto now = fleet::get_workstation(tx, call.caller->scope(), id_of(call));
+    if (!token || now.status != WorkstationStatus::running) throw base::invalid_state("the workstation is not running");
+    Deed deed{.answer = call.success(200, json::to_value(*token, json::Secrets::revealed)),
+              .action = "workstation.access-token",
+              .resource_type = "workstation",
+              .resource_id = now.id};
+    deed.answer.headers.set("Cache-Control", "no-store");
+    return deed;
   });
-  const WorkstationToken token{made.token, made.expires_at, workstation->launch_url};
-  auto answer = call.success(200, json::to_value(token, json::Secrets::revealed));
-  answer.headers.set("Cache-Control", "no-store");
-  co_return answer;
+  co_return std::move(committed.answer);
 }
 
 }  // namespace

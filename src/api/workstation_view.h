@@ -19,7 +19,7 @@ struct AcceptedWorkstation {
 SLIPWAY_JSON_CAMEL(AcceptedWorkstation, workstation, run, status_url, estimated_duration_ms)
 
 inline std::string etag(const fleet::Workstation& workstation) {
-  return "\"" + std::to_string(workstation.version) + "\"";
+  return "\"" + std::to_string(workstation.version) + "-0\"";  // nothing of it changes without a version
 }
 
 // Throws CLOUD_NOT_CONFIGURED when the hub knows no cloud.

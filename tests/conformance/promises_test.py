@@ -9,8 +9,15 @@ import unittest
 import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support.cloud import CLUSTER, Cloud  # noqa: E402
 from support.contract import contract  # noqa: E402
 from support.hub import Hub, wait_until  # noqa: E402
+
+
+# Its messages are known by their ids, however often they come: tests/integration/pubsub_push_test.py.
+KEYLESS = {"pushMessage"}
+ORDER = {"userId": "ada", "organizationId": "acme", "tier": "starter", "userEmail": "ada@example.com"}
+MESSAGE = {"user_id": "ada", "org_id": "acme", "tier": "starter", "user_email": "ada@example.com"}
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -31,8 +38,8 @@ class PromisesTest(unittest.TestCase):
         threading.Thread(target=self.receiver.serve_forever, daemon=True).start()
         self.addCleanup(self.receiver.server_close)
         self.addCleanup(self.receiver.shutdown)
-        self.hub = Hub(options=["--webhook-allow-private"]).__enter__()
-        self.addCleanup(self.hub.__exit__, None, None, None)
+        self.cloud = self.enterContext(Cloud(configs=True))
+        self.hub = self.enterContext(Hub(options=["--webhook-allow-private", "--cloud", self.cloud.write_config()]))
         self.asked = set()
 
     def once(self, operation_id, target, body=None, other=None):
@@ -40,10 +47,12 @@ class PromisesTest(unittest.TestCase):
         operation = next(each for each in contract().operations if each.id == operation_id)
         self.assertIs(operation, contract().find(operation.method, target))
         self.asked.add(operation_id)
-        if any(parameter == "If-Match" for parameter in contract().parameters(operation, "header")):
+        key = {"Idempotency-Key": str(uuid.uuid4())}
+        if "If-Match" in contract().parameters(operation, "header"):
             stale = self.hub.request(operation.method, target, body, headers={"If-Match": '"0-0"'})
             stale.expect_error(412, "PRECONDITION_FAILED")
-        key = {"Idempotency-Key": str(uuid.uuid4())}
+            if seen := self.etag_of(target):
+                key["If-Match"] = seen
         first = self.hub.request(operation.method, target, body, headers=key)
         self.assertLess(first.status, 300, f"{operation}: {first.text}")
         self.assertIsNone(first.headers.get("Idempotent-Replayed"))
@@ -55,6 +64,14 @@ class PromisesTest(unittest.TestCase):
         different = self.hub.request(operation.method, target, {} if other is None else other, headers=key)
         different.expect_error(422, "IDEMPOTENCY_KEY_REUSED")
         return first.data
+
+    def etag_of(self, target):
+        """Of what the change is made of: the target, or that before its last word. None while it is not there."""
+        for resource in (target, target.rpartition("/")[0]):
+            operation = contract().find("GET", resource)
+            if operation is not None and "If-None-Match" in contract().parameters(operation, "header"):
+                return self.hub.get(resource).headers.get("ETag")
+        raise AssertionError(f"{target} has no ETag")
 
     def done(self, accepted):
         return self.hub.await_completed(accepted["run"]["id"])
@@ -105,6 +122,32 @@ class PromisesTest(unittest.TestCase):
         self.once("deleteQueue", "/v1/queues/workspaces")
         self.hub.await_run(again["run"]["id"])
 
+    def ask_workstations(self):
+        made = self.once("createWorkstation", "/v1/workstations", ORDER, {**ORDER, "tier": "business"})
+        self.done(made)
+        base = "/v1/workstations/" + made["workstationId"]
+        self.once("createWorkstationToken", base + "/access-token", {"ttlMs": 600_000})
+        self.done(self.once("stopWorkstation", base + "/stop"))
+        self.done(self.once("startWorkstation", base + "/start"))
+        self.done(self.once("changeWorkstation", base, {"tier": "professional"}, {"tier": "business"}))
+        self.done(self.once("deleteWorkstation", base))
+        self.done(self.once("setUpWorkstations", "/v1/workstations/setup", {"onlyCheck": True}))
+        self.done(self.once("sweepWorkstations", "/v1/workstations/sweep"))
+        place = {"cluster": CLUSTER}
+        for _ in ("made", "changed"):
+            self.once("putOrganization", "/v1/organizations/globex", {"cluster": CLUSTER}, {"cluster": "other"})
+
+    def ask_messages_and_alerts(self):
+        for _ in range(2):
+            self.cloud.publish({**MESSAGE, "tier": "no-such"})
+        refused = "/v1/messages?outcome=refused"
+        wait_until(lambda: len(self.hub.get(refused).expect(200)) == 2, "both are refused")
+        first = self.hub.get(refused).data[0]
+        alert = "/v1/alerts/" + self.hub.get("/v1/alerts?kind=message.refused").expect(200)[0]["id"]
+        self.once("acknowledgeAlert", alert + "/acknowledge", {"note": "a"}, {"note": "b"})
+        self.done(self.once("replayMessage", f"/v1/messages/{first['id']}/replay", {"data": MESSAGE}))
+        self.once("resolveAlert", alert + "/resolve", {"note": "a"}, {"note": "b"})
+
     def test_each_change_is_made_once_and_only_of_what_was_seen(self):
         self.ask_workspaces()
         self.ask_schedules()
@@ -112,8 +155,12 @@ class PromisesTest(unittest.TestCase):
         self.ask_queues_and_runs()
         key = self.once("createApiKey", "/v1/api-keys", {"name": "a"}, {"name": "b"})["id"]
         self.once("deleteApiKey", f"/v1/api-keys/{key}")
+        self.ask_workstations()
+        self.ask_messages_and_alerts()
         changes = {each.id for each in contract().operations if each.method != "GET"}
-        self.assertEqual(changes, self.asked, "every operation that changes something is asked here")
+        keyed = {each.id for each in contract().operations if "Idempotency-Key" in contract().parameters(each, "header")}
+        self.assertEqual(changes, keyed | KEYLESS)
+        self.assertEqual(keyed, self.asked, "every operation that changes something is asked here")
 
     def test_what_has_not_changed_is_not_sent_again(self):
         hub = self.hub
@@ -122,6 +169,7 @@ class PromisesTest(unittest.TestCase):
         webhook = hub.post("/v1/webhooks", {"url": "http://127.0.0.1:1/", "eventTypes": ["webhook.disabled"]}).expect(201)["id"]
         listed = hub.get("/v1/workflows/runs?limit=1").expect(200)
         ids = {"workspaces": workspace, "schedules": schedule, "webhooks": webhook, "runs": listed[0]["id"]}
+        ids |= {"workstations": self.provision(), "organizations": ORDER["organizationId"], "alerts": self.raise_alert()}
         for operation in contract().operations:
             if "If-None-Match" not in contract().parameters(operation, "header"):
                 continue
@@ -132,6 +180,25 @@ class PromisesTest(unittest.TestCase):
             same = hub.get(target, headers={"If-None-Match": first.headers["ETag"]})
             self.assertEqual((304, ""), (same.status, same.text), str(operation))
             self.assertEqual(200, hub.get(target, headers={"If-None-Match": '"another"'}).status, str(operation))
+
+    def provision(self):
+        made = self.hub.post("/v1/workstations", ORDER).expect(202)
+        self.done(made)
+        return made["workstationId"]
+
+    def raise_alert(self):
+        self.cloud.publish(b"no order")
+        return wait_until(lambda: self.hub.get("/v1/alerts?kind=message.refused").expect(200), "the alert")[0]["id"]
+
+    def test_an_organization_is_sent_again_when_its_workstations_are_others(self):
+        self.provision()
+        organization = "/v1/organizations/" + ORDER["organizationId"]
+        before = self.hub.get(organization).headers["ETag"]
+        self.provision()
+        again = self.hub.get(organization, headers={"If-None-Match": before})
+        self.assertEqual(2, again.expect(200)["workstationCount"])
+        # Who sets its network need not have counted them.
+        self.hub.put(organization, {"cluster": CLUSTER}, headers={"If-Match": before}).expect(200)
 
     def test_each_error_is_a_problem_where_that_is_asked_for(self):
         hub = self.hub
