@@ -15,9 +15,10 @@ import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from support.cloud import Cloud  # noqa: E402
 from support.contract import Violation, contract  # noqa: E402
 from support.hostile import Maker, sample  # noqa: E402
-from support.hub import Hub  # noqa: E402
+from support.hub import Hub, wait_until  # noqa: E402
 from support.postgres import Postgres  # noqa: E402
 
 SEED = int(os.environ.get("SLIPWAY_FUZZ_SEED", "20250112"))
@@ -76,9 +77,10 @@ class Client:
 
 
 class World:
-    """A hub with a victim's things in it, and with things of those who ask. Nothing gets a machine: the queue is paused."""
+    """A hub with a victim's things in it, and with things of those who ask. No workspace gets a machine: the queue is
+    paused; nor does any workstation but those that are made here."""
 
-    def __init__(self, hub):
+    def __init__(self, hub, cloud):
         self.hub = hub
         self.keys = {"admin": hub.key, "nobody": None}
         self.users = {}
@@ -104,9 +106,41 @@ class World:
             self.webhooks[name] = hub.post("/v1/webhooks", asked, key=self.keys[name]).expect(201)["id"]
             ping = hub.post(f"/v1/webhooks/{self.webhooks[name]}/ping", key=self.keys[name]).expect(202)
             self.deliveries[name] = ping["id"]
+        self.workstations = {name: self.provision(name) for name in ("admin", "victim", "stranger")}
+        self.alerts = self.lose_machines(cloud)
+        hub.put("/v1/queues/workstations", {"concurrency": 1}).expect(200)
+        hub.patch("/v1/queues/workstations", {"paused": True}).expect(200)
+        for secret in (CANARY, "plain"):
+            cloud.publish({"user_id": secret, "tier": "no-such"})
+        self.messages = [message["id"] for message in wait_until(lambda: self.refused(2), "both are refused")]
         # What no answer to others may hold.
-        victims = (self.users, self.workspaces, self.runs, self.webhooks, self.deliveries)
+        victims = (self.users, self.workspaces, self.runs, self.webhooks, self.deliveries, self.workstations, self.alerts)
         self.secrets = [CANARY, *(things["victim"] for things in victims)]
+
+    def provision(self, name):
+        """A workstation that runs; gives its id."""
+        secret = CANARY if name == "victim" else "plain"
+        order = {
+            "userId": self.users.get(name, name), "organizationId": f"org-{secret}", "tier": "starter",
+            "userEmail": f"{secret}@example.com", "environment": {"TOKEN": secret},
+        }  # fmt: skip
+        made = self.hub.post("/v1/workstations", order).expect(202)
+        self.hub.await_completed(made["run"]["id"])
+        return made["workstationId"]
+
+    def lose_machines(self, cloud):
+        """Further workstations, whose machines somebody took away; gives the alerts of that."""
+        lost = {name: self.provision(name) for name in ("victim", "stranger")}
+        for machine in cloud.machines():
+            if machine["name"].rsplit("/", 1)[1] in lost.values():
+                cloud.call("DELETE", f"/v1/{machine['name']}")
+        self.hub.await_completed(self.hub.post("/v1/workstations/sweep").expect(202)["run"]["id"])
+        alerts = {alert["resourceId"]: alert["id"] for alert in self.hub.get("/v1/alerts").expect(200)}
+        return {name: alerts[workstation] for name, workstation in lost.items()}
+
+    def refused(self, count):
+        found = self.hub.get("/v1/messages?outcome=refused").expect(200)
+        return found if len(found) == count else None
 
     def ids(self, caller):
         """What a path's parameter is filled with. The victim's things are there for those who must not get at them."""
@@ -121,6 +155,11 @@ class World:
             "api-keys": [self.spare_key],
             "webhooks": [self.webhooks[name] for name in whose],
             "deliveries": [self.deliveries[name] for name in whose],
+            "workstations": [self.workstations[name] for name in whose],
+            "organizations": ["org-plain", f"org-{CANARY}"],
+            "messages": self.messages,
+            "alerts": list(self.alerts.values()),
+            "audit": ["1"],
         }
         return lambda collection: known.get(collection, ["workspace.create", "unknown"])
 
@@ -201,49 +240,48 @@ class BadInputTest(unittest.TestCase):
             client.close()
         return statuses, failures
 
-    def check(self, hub):
-        try:
-            world = World(hub)
-            began, before = time.monotonic(), memory_kb(hub.process.pid)
-            statuses, failures = self.ask_everything(world, DENSITY)
-            growth = memory_kb(hub.process.pid) - before
-            print(f"seed {SEED}: {sum(statuses.values())} requests in {time.monotonic() - began:.0f} s, {dict(statuses)}, {growth} KB more")
-            shown = "\n".join(failures[:FAILURES_SHOWN])
-            self.assertEqual([], failures[:1], f"{len(failures)} of them, with SLIPWAY_FUZZ_SEED={SEED}:\n{shown}")
-            self.assertEqual(200, hub.get("/health", key=None).status)
-            self.assertLess(growth, GROWTH_MAX_KB)
-        finally:
-            take_away_workspaces(hub)
+    def check(self, hub, cloud):
+        world = World(hub, cloud)
+        began, before = time.monotonic(), memory_kb(hub.process.pid)
+        statuses, failures = self.ask_everything(world, DENSITY)
+        growth = memory_kb(hub.process.pid) - before
+        print(f"seed {SEED}: {sum(statuses.values())} requests in {time.monotonic() - began:.0f} s, {dict(statuses)}, {growth} KB more")
+        shown = "\n".join(failures[:FAILURES_SHOWN])
+        self.assertEqual([], failures[:1], f"{len(failures)} of them, with SLIPWAY_FUZZ_SEED={SEED}:\n{shown}")
+        self.assertEqual(200, hub.get("/health", key=None).status)
+        self.assertLess(growth, GROWTH_MAX_KB)
+
+    def start(self, *options):
+        """Gives a hub and its cloud; whatever is made there is made at once."""
+        cloud = self.enterContext(Cloud(configs=True))
+        hub = self.enterContext(Hub(options=["--webhook-allow-private", "--cloud", cloud.write_config(), *options]))
+        self.addCleanup(take_away_workspaces, hub)
+        return hub, cloud
 
     def test_no_request_is_the_hubs_fault_or_tells_of_others(self):
-        with Hub(options=["--webhook-allow-private"]) as hub:
-            self.check(hub)
+        self.check(*self.start())
 
     def test_nor_is_it_over_postgres(self):
         database = Postgres()
         self.addCleanup(database.close)
-        with Hub(options=["--webhook-allow-private", "--database", database.url]) as hub:
-            self.check(hub)
+        self.check(*self.start("--database", database.url))
 
     def test_a_cursor_belongs_to_its_question(self):
-        with Hub(options=["--webhook-allow-private"]) as hub:
-            try:
-                World(hub)  # of everything there are several
-                hub.post("/v1/schedules", {"name": "another", "type": "hub.forget-old", "cron": "@yearly"}).expect(201)
-                hub.post("/v1/webhooks", {"url": NOWHERE, "eventTypes": ["*"]}).expect(201)
-                lists = [
-                    operation
-                    for operation in contract().operations
-                    if "cursor" in contract().parameters(operation, "query") and "{" not in operation.path
-                ]
-                self.assertGreater(len(lists), 4)
-                cursors = {each.path: self.check_cursor(hub, each) for each in lists}
-                for operation in lists:
-                    for path, cursor in cursors.items():
-                        if path != operation.path:
-                            self.refuse_cursor(hub, operation, f"cursor={cursor}")
-            finally:
-                take_away_workspaces(hub)
+        hub, cloud = self.start()
+        World(hub, cloud)  # of everything there are several
+        hub.post("/v1/schedules", {"name": "another", "type": "hub.forget-old", "cron": "@yearly"}).expect(201)
+        hub.post("/v1/webhooks", {"url": NOWHERE, "eventTypes": ["*"]}).expect(201)
+        lists = [
+            operation
+            for operation in contract().operations
+            if "cursor" in contract().parameters(operation, "query") and "{" not in operation.path
+        ]
+        self.assertGreater(len(lists), 4)
+        cursors = {each.path: self.check_cursor(hub, each) for each in lists}
+        for operation in lists:
+            for path, cursor in cursors.items():
+                if path != operation.path:
+                    self.refuse_cursor(hub, operation, f"cursor={cursor}")
 
     def refuse_cursor(self, hub, operation, query):
         refused = hub.get(f"{operation.path}?{query}").expect_error(400, "VALIDATION_ERROR")
