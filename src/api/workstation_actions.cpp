@@ -86,15 +86,22 @@ void require_not_gone(const Workstation& workstation) {
   if (workstation.status == WorkstationStatus::deleted) throw base::invalid_state("the workstation was taken away");
 }
 
+// That there is a machine to do it to.
+void require_made(const Workstation& workstation) {
+  require_not_gone(workstation);
+  if (workstation.status == WorkstationStatus::lost)
+    throw base::invalid_state("the cloud does not have the workstation any more");
+  if (!workstation.gcp_workstation_id)
+    throw base::invalid_state("the workstation was never made; retry its provisioning");
+}
+
 Answer start(Call& call) {
   parse_query<NoQuery>(call);
   parse_body<NoBody>(call);
   cloud_of(call);
   return change(call, make_run(call, workflows::WorkstationStart::kType), WorkstationStatus::starting,
                 [](const Workstation& workstation) {
-                  require_not_gone(workstation);
-                  if (!workstation.gcp_workstation_id)
-                    throw base::invalid_state("the workstation was never made; retry its provisioning");
+                  require_made(workstation);
                   if (workstation.status == WorkstationStatus::running)
                     throw base::invalid_state("the workstation is running");
                 });
@@ -106,7 +113,7 @@ Answer stop(Call& call) {
   cloud_of(call);
   return change(call, make_run(call, workflows::WorkstationStop::kType), WorkstationStatus::stopping,
                 [](const Workstation& workstation) {
-                  require_not_gone(workstation);
+                  require_made(workstation);
                   if (workstation.status == WorkstationStatus::stopped)
                     throw base::invalid_state("the workstation is stopped");
                 });
@@ -118,7 +125,7 @@ Answer change_tier(Call& call) {
   const auto& tier = cloud_of(call).tiers.get(request.tier);
   return change(call, make_run(call, workflows::WorkstationChangeTier::kType, tier.name), WorkstationStatus::stopping,
                 [&tier](const Workstation& workstation) {
-                  require_not_gone(workstation);
+                  require_made(workstation);
                   if (workstation.tier == tier.name)
                     throw base::invalid_state("the workstation is of tier '" + tier.name + "' already");
                   if (tier.disk_gb < workstation.boot_disk_size_gb)

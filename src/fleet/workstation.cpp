@@ -54,6 +54,10 @@ void tell(store::Transaction& tx, std::string_view type, const std::string& id, 
   record_change(tx, UserId(workstation.user_id), type, id, now, json::to_value(workstation));
 }
 
+std::string_view type_of(WorkstationStatus status) {
+  return status == WorkstationStatus::deleted ? "workstation.deleted" : "workstation.updated";
+}
+
 // The common end of a change: whether there was one, and the feed's entry for it.
 bool told(store::Transaction& tx, std::int64_t changed, const std::string& id, Instant now) {
   if (changed > 0) tell(tx, "workstation.updated", id, now);
@@ -70,7 +74,9 @@ std::vector<store::Parameter> filter_parameters(const Scope& scope, const Workst
 
 }  // namespace
 
-void insert_workstation(store::Transaction& tx, const Workstation& workstation, const std::string& sealed_environment) {
+Workstation put_workstation(store::Transaction& tx, const Workstation& workstation,
+                            const std::string& sealed_environment) {
+  const auto run = workstation.run_id ? std::optional(workstation.run_id->str()) : std::nullopt;
   const auto inserted = tx.execute(
       "INSERT INTO workstation_records (id, first_id, organization_id, user_id, user_email, tier, machine_type, vcpus, "
       "memory_gb, boot_disk_size_gb, config, status, run_id, counted, sealed_environment, version, created_at, "
@@ -78,10 +84,19 @@ void insert_workstation(store::Transaction& tx, const Workstation& workstation, 
       "ON CONFLICT (first_id) DO NOTHING",
       {workstation.id, workstation.organization_id, workstation.user_id, workstation.user_email, workstation.tier,
        workstation.machine_type, workstation.vcpus, workstation.memory_gb, workstation.boot_disk_size_gb,
-       workstation.config, name_of(workstation.status),
-       workstation.run_id ? store::Parameter(workstation.run_id->str()) : store::Parameter(std::nullopt),
-       sealed_environment, workstation.created_at});
-  if (inserted > 0) tell(tx, "workstation.created", workstation.id, workstation.created_at);
+       workstation.config, name_of(workstation.status), run, sealed_environment, workstation.created_at});
+  if (inserted == 0) {
+    const auto changed = tx.execute(
+        "UPDATE workstation_records SET tier = $3, machine_type = $4, vcpus = $5, memory_gb = $6, "
+        "boot_disk_size_gb = $7, config = $8, version = version + 1, updated_at = $9 "
+        "WHERE first_id = $1 AND run_id = $2",
+        {workstation.id, run, workstation.tier, workstation.machine_type, workstation.vcpus, workstation.memory_gb,
+         workstation.boot_disk_size_gb, workstation.config, workstation.created_at});
+    if (changed == 0) throw base::invalid_state("the workstation is in the hands of another run");
+  }
+  const auto record = get_workstation(tx, Scope::everything("it was just written"), workstation.id);
+  tell(tx, inserted > 0 ? "workstation.created" : "workstation.updated", record.id, workstation.created_at);
+  return record;
 }
 
 std::optional<Workstation> find_workstation(store::Transaction& tx, const Scope& scope, const std::string& id) {
@@ -139,6 +154,17 @@ std::optional<Instant> oldest_creating(store::Transaction& tx) {
   return tx.query("SELECT MIN(created_at) FROM workstation_records WHERE status = 'creating'")
       .front()
       .instant_or_null(0);
+}
+
+bool holds_workstation(store::Transaction& tx, const RunId& run) {
+  return !tx.query("SELECT 1 FROM workstation_records WHERE run_id = $1", {run.str()}).empty();
+}
+
+std::vector<std::string> other_names(store::Transaction& tx) {
+  std::vector<std::string> names;
+  for (const auto& row : tx.query("SELECT other_name FROM workstation_records WHERE other_name IS NOT NULL"))
+    names.push_back(row.text(0));
+  return names;
 }
 
 // ---- changes by runs
@@ -201,7 +227,7 @@ bool finish_workstation(store::Transaction& tx, const std::string& id, const Run
       "error_message = NULL, counted = $4, version = version + 1, updated_at = $5 WHERE id = $1 AND run_id = $2",
       {id, run.str(), name_of(status), uncount ? std::int64_t(0) : rows.front().integer(0), now});
   if (uncount) add_workstations(tx, rows.front().text(1), -1, now);
-  tell(tx, is_gone ? "workstation.deleted" : "workstation.updated", id, now);
+  tell(tx, type_of(status), id, now);
   return true;
 }
 
@@ -211,7 +237,12 @@ bool fail_workstation(store::Transaction& tx, const std::string& id, const RunId
       "UPDATE workstation_records SET status = $3, run_id = NULL, waiting_for = NULL, error_code = $4, "
       "error_message = $5, version = version + 1, updated_at = $6 WHERE id = $1 AND run_id = $2",
       {id, run.str(), name_of(status), problem.code, problem.message, now});
-  return told(tx, changed, id, now);
+  if (changed > 0) tell(tx, type_of(status), id, now);
+  return changed > 0;
+}
+
+bool set_other_name(store::Transaction& tx, const std::string& id, const std::optional<std::string>& name) {
+  return tx.execute("UPDATE workstation_records SET other_name = $2 WHERE id = $1", {id, name}) > 0;
 }
 
 bool move_workstation(store::Transaction& tx, const std::string& id, const RunId& run, const NewTier& to, Instant now) {

@@ -59,8 +59,10 @@ inline const json::Rules& json_rules(const Workstation*) {
   return rules;
 }
 
-// Does nothing if it is there already (a run that is done again).
-void insert_workstation(store::Transaction& tx, const Workstation& workstation, const std::string& sealed_environment);
+// A run that is done again finds the record that the first one made: then it gets the tier and the place of today.
+// Gives the record, whose id may be another one by now. Throws INVALID_STATE_TRANSITION when it is no longer the run's.
+Workstation put_workstation(store::Transaction& tx, const Workstation& workstation,
+                            const std::string& sealed_environment);
 // `id` may also be the one that was chosen first.
 std::optional<Workstation> find_workstation(store::Transaction& tx, const Scope& scope, const std::string& id);
 // Throws NOT_FOUND: what belongs to others is not there.
@@ -92,6 +94,11 @@ std::vector<WorkstationCount> count_by_tier(store::Transaction& tx);
 // When the oldest was ordered of those that are being made; empty when none is.
 std::optional<Instant> oldest_creating(store::Transaction& tx);
 
+// Whether the run has a workstation in hand, under whatever id.
+bool holds_workstation(store::Transaction& tx, const RunId& run);
+// The second machine that belongs to each, where there is one.
+std::vector<std::string> other_names(store::Transaction& tx);
+
 // ---- changes by runs. Each is ignored unless the workstation still belongs to that run; false then.
 
 // Makes `run` the run in progress. Throws INVALID_STATE_TRANSITION when another is at work or came between.
@@ -110,6 +117,8 @@ bool finish_workstation(store::Transaction& tx, const std::string& id, const Run
                         Instant now);
 bool fail_workstation(store::Transaction& tx, const std::string& id, const RunId& run, WorkstationStatus status,
                       const Problem& problem, Instant now);
+// While it is moved: the resource name of its second machine.
+bool set_other_name(store::Transaction& tx, const std::string& id, const std::optional<std::string>& name);
 // It is of another tier now, under another id of the cloud.
 struct NewTier {
   std::string id;

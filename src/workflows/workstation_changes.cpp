@@ -15,16 +15,22 @@ using store::Transaction;
 
 namespace {
 
-Run<Workstation> look_up(Context& run, const WorkstationServices& services, std::string id) {
-  co_return co_await run.transaction("look-up", [&](Transaction& tx) { return services.workstation(tx, id); });
+struct Subject {
+  Workstation workstation;
+  WorkstationLimits limits;
+};
+SLIPWAY_JSON_CAMEL(Subject, workstation, limits)
+
+Run<Subject> look_up(Context& run, const WorkstationServices& services, std::string id) {
+  co_return co_await run.transaction(
+      "look-up", [&](Transaction& tx) { return Subject{services.workstation(tx, id), services.limits}; });
 }
 
 void finish(Transaction& tx, const WorkstationServices& services, const std::string& id, WorkstationStatus status,
             std::string_view action, const OrderSource& source, const RunId& run) {
   const auto now = services.clock.now();
   fleet::finish_workstation(tx, id, run, status, now);
-  for (const auto kind : {kQuotaAlert, kSlowAlert, kFailedAlert, kDriftAlert})
-    fleet::resolve_alert(tx, kind, "workstation", id, action, now);
+  resolve_workstation_alerts(tx, id, action, now);
   audit_workstation(tx, {.action = std::string(action), .id = id}, run, source, now);
 }
 
@@ -54,8 +60,8 @@ std::vector<std::string> WorkstationStart::outline() {
 }
 
 Run<> WorkstationStart::operator()(Context& run, WorkstationRequest request) const {
-  const auto record = co_await look_up(run, services_, request.workstation_id);
-  co_await do_in_cloud(run, services_, record.id, starting(services_, record.resource_name()));
+  const auto [record, limits] = co_await look_up(run, services_, request.workstation_id);
+  co_await do_in_cloud(run, services_, limits, record.id, starting(services_, record.resource_name()));
   co_await run.transaction("update-record", [&](Transaction& tx) {
     finish(tx, services_, record.id, WorkstationStatus::running, kType, request.source, run.id());
   });
@@ -76,8 +82,8 @@ std::vector<std::string> WorkstationStop::outline() {
 }
 
 Run<> WorkstationStop::operator()(Context& run, WorkstationRequest request) const {
-  const auto record = co_await look_up(run, services_, request.workstation_id);
-  co_await do_in_cloud(run, services_, record.id, stopping(services_, record.resource_name()));
+  const auto [record, limits] = co_await look_up(run, services_, request.workstation_id);
+  co_await do_in_cloud(run, services_, limits, record.id, stopping(services_, record.resource_name()));
   co_await run.transaction("update-record", [&](Transaction& tx) {
     finish(tx, services_, record.id, WorkstationStatus::stopped, kType, request.source, run.id());
   });
@@ -98,9 +104,9 @@ std::vector<std::string> WorkstationOffboard::outline() {
 }
 
 Run<> WorkstationOffboard::operator()(Context& run, WorkstationRequest request) const {
-  const auto record = co_await look_up(run, services_, request.workstation_id);
-  co_await do_in_cloud(run, services_, record.id, stopping(services_, record.resource_name()));
-  co_await do_in_cloud(run, services_, record.id, removing(services_, record.resource_name()));
+  const auto [record, limits] = co_await look_up(run, services_, request.workstation_id);
+  co_await do_in_cloud(run, services_, limits, record.id, stopping(services_, record.resource_name()));
+  co_await do_in_cloud(run, services_, limits, record.id, removing(services_, record.resource_name()));
   co_await run.transaction("update-record", [&](Transaction& tx) {
     finish(tx, services_, record.id, WorkstationStatus::deleted, kType, request.source, run.id());
   });
@@ -120,21 +126,24 @@ void WorkstationOffboard::on_retry(Transaction& tx, const WorkstationRequest& re
 namespace {
 
 struct Move {
+  WorkstationLimits limits;
   Workstation from;
   fleet::Tier tier;
   std::string config;
   std::string id;
   std::string name() const { return config + "/workstations/" + id; }
 };
-SLIPWAY_JSON_CAMEL(Move, from, tier, config, id)
+SLIPWAY_JSON_CAMEL(Move, limits, from, tier, config, id)
 
 Move plan(Transaction& tx, const WorkstationServices& services, const WorkstationRequest& request) {
   const auto from = services.workstation(tx, request.workstation_id);
   const auto& tier = services.tiers.get(request.tier.value_or(""));
   if (tier.disk_gb < from.boot_disk_size_gb)
     throw base::validation_error("tier", "has a smaller disk than the workstation's home needs");
-  return {from, tier, services.config_of(tx, from.organization_id, tier),
-          make_workstation_id(from.user_id, services.random)};
+  Move move{services.limits, from, tier, services.config_of(tx, from.organization_id, tier),
+            make_workstation_id(from.user_id, services.random)};
+  fleet::set_other_name(tx, from.id, move.name());
+  return move;
 }
 
 CloudWork cloning(const WorkstationServices& services, const Move& move) {
@@ -179,17 +188,21 @@ Run<> WorkstationChangeTier::operator()(Context& run, WorkstationRequest request
   const RunId run_id = run.id();
   const auto move = co_await run.transaction("plan", [&](Transaction& tx) { return plan(tx, services, request); });
   const std::string old_id = move.from.id;
-  co_await do_in_cloud(run, services, old_id, stopping(services, move.from.resource_name()));
-  co_await do_in_cloud(run, services, old_id, cloning(services, move));
-  const auto running = co_await do_in_cloud(run, services, old_id, starting(services, move.name()));
+  co_await do_in_cloud(run, services, move.limits, old_id, stopping(services, move.from.resource_name()));
+  co_await do_in_cloud(run, services, move.limits, old_id, cloning(services, move));
+  const auto running = co_await do_in_cloud(run, services, move.limits, old_id, starting(services, move.name()));
   co_await run.transaction("update-record", [&](Transaction& tx) {
     const auto now = services.clock.now();
-    fleet::move_workstation(tx, old_id, run_id, {move.id, move.tier, move.config}, now);
+    if (!fleet::move_workstation(tx, old_id, run_id, {move.id, move.tier, move.config}, now))
+      throw base::invalid_state("the workstation is in the hands of another run");
     // From here on it is the new one: a run that is cancelled now must not take it away again.
     fleet::mark_provisioned(tx, move.id, run_id, move.name(), services.launch_url_of(move.id, running.host), now);
+    fleet::set_other_name(tx, move.id, move.from.resource_name());
+    for (const auto& id : {old_id, move.id}) resolve_workstation_alerts(tx, id, kType, now);
     audit_workstation(tx, {.action = std::string(kType), .id = move.id}, run_id, request.source, now);
   });
-  co_await do_in_cloud(run, services, move.id, removing(services, move.from.resource_name()));
+  co_await do_in_cloud(run, services, move.limits, move.id, removing(services, move.from.resource_name()));
+  co_await run.transaction("forget-old", [&](Transaction& tx) { fleet::set_other_name(tx, move.id, std::nullopt); });
 }
 
 // The home is whole in the old one, which was stopped.

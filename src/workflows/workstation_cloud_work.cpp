@@ -34,39 +34,36 @@ durable::Retry undo_retry() {
           .endpoint = std::string(kWorkstationsEndpoint)};
 }
 
-Run<std::string> begin(Context& run, const WorkstationServices& services, const std::string& id,
-                       const CloudWork& work) {
+Run<std::string> begin(Context& run, const WorkstationServices& services, const CloudWork& work) {
   if (work.undo.empty())
     co_return co_await run.step(work.step, begin_retry(), [&](Attempt& a) { return work.begin(a); });
-  auto take_away = durable::undo(work.undo, [&services, id, resource = work.resource, by = run.id()](Attempt& attempt) {
-    // What the run has handed over to its user stays, even if the run is cancelled later.
-    if (services.is_held_by(id, by)) services.cloud.take_away(resource, attempt.stop());
+  auto take_away = durable::undo(work.undo, [&services, resource = work.resource, by = run.id()](Attempt& attempt) {
+    if (services.holds_workstation(by)) services.cloud.take_away(resource, attempt.stop());
   });
   take_away.retry = undo_retry();
   co_return co_await run.step(
       work.step, begin_retry(), [&](Attempt& a) { return work.begin(a); }, std::move(take_away));
 }
 
-void report_slow(store::Transaction& tx, const WorkstationServices& services, const std::string& id, const RunId& run) {
+void report_slow(store::Transaction& tx, const WorkstationServices& services, const WorkstationLimits& limits,
+                 const std::string& id, const RunId& run) {
   const auto record = services.workstation(tx, id);
-  fleet::raise_alert(
-      tx,
-      {.kind = std::string(kSlowAlert),
-       .severity = fleet::AlertSeverity::warning,
-       .resource_type = "workstation",
-       .resource_id = id,
-       .owner_id = record.user_id,
-       .run_id = run.str(),
-       .message = "it has taken more than " + base::format_duration(services.limits.slow_after) +
-                  " so far, and is waited for until " + base::format_duration(services.limits.give_up_after)},
-      services.clock.now());
+  fleet::raise_alert(tx,
+                     {.kind = std::string(kSlowAlert),
+                      .severity = fleet::AlertSeverity::warning,
+                      .resource_type = "workstation",
+                      .resource_id = id,
+                      .owner_id = record.user_id,
+                      .run_id = run.str(),
+                      .message = "it has taken more than " + base::format_duration(limits.slow_after) +
+                                 " so far, and is waited for until " + base::format_duration(limits.give_up_after)},
+                     services.clock.now());
 }
 
 // Looks until it is done. Three bounds, one after another: the usual one, the one that alerts, and the last (WP-6,
 // WP-13).
-Run<Sighting> wait_for_end(Context& run, const WorkstationServices& services, const std::string& id,
-                           const CloudWork& work, const std::string& operation) {
-  const auto& limits = services.limits;
+Run<Sighting> wait_for_end(Context& run, const WorkstationServices& services, const WorkstationLimits& limits,
+                           const std::string& id, const CloudWork& work, const std::string& operation) {
   const auto began = run.now();
   const auto look = [&, by = run.id()](Attempt& attempt) {
     auto seen = work.look(operation, attempt.stop());
@@ -86,11 +83,12 @@ Run<Sighting> wait_for_end(Context& run, const WorkstationServices& services, co
     }
     waited = run.now() - began;
     if (bound == limits.slow_after)
-      co_await run.transaction("report-slow", [&](store::Transaction& tx) { report_slow(tx, services, id, run.id()); });
+      co_await run.transaction("report-slow",
+                               [&](store::Transaction& tx) { report_slow(tx, services, limits, id, run.id()); });
   }
   throw base::Error(ErrorClass::internal, "CREATION_TIMED_OUT",
                     work.wait + " did not come true within " + base::format_duration(limits.give_up_after) +
-                        "; it was given up and taken away again");
+                        "; it was given up" + (work.undo.empty() ? "" : " and is taken away again"));
 }
 
 void report_quota(store::Transaction& tx, const WorkstationServices& services, const std::string& id, const RunId& run,
@@ -112,9 +110,8 @@ void report_quota(store::Transaction& tx, const WorkstationServices& services, c
 }
 
 // WP-11: visibly, up to an hour at a time, for as long as it takes.
-Run<> wait_for_quota(Context& run, const WorkstationServices& services, const std::string& id, const Failure& failure,
-                     int times) {
-  const auto& limits = services.limits;
+Run<> wait_for_quota(Context& run, const WorkstationServices& services, const WorkstationLimits& limits,
+                     const std::string& id, const Failure& failure, int times) {
   auto wait = limits.quota_wait_first;
   for (int i = 1; i < times && wait < limits.quota_wait_max; ++i) wait *= 2;
   wait = std::min(wait, limits.quota_wait_max);
@@ -126,18 +123,19 @@ Run<> wait_for_quota(Context& run, const WorkstationServices& services, const st
 
 }  // namespace
 
-Run<Sighting> do_in_cloud(Context& run, const WorkstationServices& services, std::string id, CloudWork work) {
+Run<Sighting> do_in_cloud(Context& run, const WorkstationServices& services, WorkstationLimits limits, std::string id,
+                          CloudWork work) {
   int quota_waits = 0;
   bool is_waiting = false;
   for (int tries = 1;;) {
     std::optional<Failure> failure;
     try {
-      const auto operation = co_await begin(run, services, id, work);
+      const auto operation = co_await begin(run, services, work);
       if (std::exchange(is_waiting, false))
         co_await run.transaction("note-room", [&](store::Transaction& tx) {
           fleet::set_waiting(tx, id, run.id(), std::nullopt, services.clock.now());
         });
-      auto seen = co_await wait_for_end(run, services, id, work, operation);
+      auto seen = co_await wait_for_end(run, services, limits, id, work, operation);
       if (seen.succeeded) co_return seen;
       failure = seen.failure;
     } catch (const base::Error& error) {
@@ -146,7 +144,7 @@ Run<Sighting> do_in_cloud(Context& run, const WorkstationServices& services, std
     }
     if (failure->error_class == ErrorClass::quota) {
       is_waiting = true;
-      co_await wait_for_quota(run, services, id, *failure, ++quota_waits);
+      co_await wait_for_quota(run, services, limits, id, *failure, ++quota_waits);
       continue;
     }
     const bool passes = failure->error_class == ErrorClass::transient || failure->error_class == ErrorClass::throttled;

@@ -20,33 +20,34 @@ constexpr int kIdsMax = 5;  // a random id is taken once in 2^50: more often som
 struct Placement {
   fleet::Tier tier;
   std::string config;
+  WorkstationLimits limits;
 };
-SLIPWAY_JSON_CAMEL(Placement, tier, config)
+SLIPWAY_JSON_CAMEL(Placement, tier, config, limits)
 
-void create_record(Transaction& tx, const WorkstationServices& services, const ProvisionRequest& request,
-                   const Placement& placement, const RunId& run) {
+// Its id is another one than that of the order when that was taken in the cloud, in a run that this one does again.
+fleet::Workstation create_record(Transaction& tx, const WorkstationServices& services, const ProvisionRequest& request,
+                                 const Placement& placement, const RunId& run) {
   const auto& tier = placement.tier;
   const auto now = services.clock.now();
-  fleet::insert_workstation(tx,
-                            {.id = request.workstation_id,
-                             .organization_id = request.organization_id,
-                             .user_id = request.user_id,
-                             .user_email = request.user_email,
-                             .tier = tier.name,
-                             .machine_type = tier.machine_type,
-                             .vcpus = tier.vcpus,
-                             .memory_gb = tier.memory_gb,
-                             .boot_disk_size_gb = tier.disk_gb,
-                             .config = placement.config,
-                             .run_id = run,
-                             .created_at = now},
-                            request.sealed_environment);
-  audit_workstation(tx, {.action = "workstation.provision.begin", .id = request.workstation_id}, run, request.source,
-                    now);
+  auto record = fleet::put_workstation(tx,
+                                       {.id = request.workstation_id,
+                                        .organization_id = request.organization_id,
+                                        .user_id = request.user_id,
+                                        .user_email = request.user_email,
+                                        .tier = tier.name,
+                                        .machine_type = tier.machine_type,
+                                        .vcpus = tier.vcpus,
+                                        .memory_gb = tier.memory_gb,
+                                        .boot_disk_size_gb = tier.disk_gb,
+                                        .config = placement.config,
+                                        .run_id = run,
+                                        .created_at = now},
+                                       request.sealed_environment);
+  audit_workstation(tx, {.action = "workstation.provision.begin", .id = record.id}, run, request.source, now);
+  return record;
 }
 
-CloudWork creation(const WorkstationServices& services, const std::string& config, const std::string& id) {
-  const auto name = config + "/workstations/" + id;
+CloudWork creation(const WorkstationServices& services, const std::string& name, const std::string& id) {
   return {
       .step = "create-workstation",
       .wait = "wait-until-created",
@@ -60,21 +61,30 @@ CloudWork creation(const WorkstationServices& services, const std::string& confi
       .undo = "delete-workstation"};
 }
 
+std::string name_of(const Placement& placement, const std::string& id) {
+  return placement.config + "/workstations/" + id;
+}
+
+// That a change was not ignored because the workstation is another run's.
+void require(bool was_ours) {
+  if (!was_ours) throw base::invalid_state("the workstation is in the hands of another run");
+}
+
 bool is_id_taken(const base::Error& error) { return error.code() == "NAME_TAKEN" || error.code() == "ALREADY_EXISTS"; }
 
 // Makes it, under another id if the first is taken in the cloud (WP-12). Gives the id that it has.
-Run<std::string> create(Context& run, const WorkstationServices& services, std::string config, std::string id,
+Run<std::string> create(Context& run, const WorkstationServices& services, Placement placement, std::string id,
                         std::string user_id) {
   for (int tries = 1;; ++tries) {
     try {
-      co_await do_in_cloud(run, services, id, creation(services, config, id));
+      co_await do_in_cloud(run, services, placement.limits, id, creation(services, name_of(placement, id), id));
       co_return id;
     } catch (const base::Error& error) {
       if (!is_id_taken(error) || tries == kIdsMax) throw;
     }
     id = co_await run.transaction("renew-id", [&](Transaction& tx) {
       auto renewed = make_workstation_id(user_id, services.random);
-      fleet::rename_workstation(tx, id, renewed, run.id(), services.clock.now());
+      require(fleet::rename_workstation(tx, id, renewed, run.id(), services.clock.now()));
       return renewed;
     });
   }
@@ -85,9 +95,8 @@ Provisioned update_record(Transaction& tx, const WorkstationServices& services, 
   const auto now = services.clock.now();
   const auto record = services.workstation(tx, id);
   const Provisioned done{id, record.resource_name(), services.launch_url_of(id, host)};
-  fleet::mark_provisioned(tx, id, run, done.gcp_workstation_id, done.launch_url, now);
-  for (const auto kind : {kQuotaAlert, kSlowAlert, kFailedAlert})
-    fleet::resolve_alert(tx, kind, "workstation", id, "workstation.provision", now);
+  require(fleet::mark_provisioned(tx, id, run, done.gcp_workstation_id, done.launch_url, now));
+  for (const auto& name : {id, request.workstation_id}) resolve_workstation_alerts(tx, name, kProvisionType, now);
   audit_workstation(tx, {.action = "workstation.provision", .id = id}, run, request.source, now);
   return done;
 }
@@ -110,13 +119,13 @@ Run<Provisioned> WorkstationProvision::operator()(Context& run, ProvisionRequest
   });
   const auto placement = co_await run.transaction("determine-config", [&](Transaction& tx) {
     const auto& tier = services.tiers.get(request.tier);
-    return Placement{tier, services.config_of(tx, request.organization_id, tier)};
+    return Placement{tier, services.config_of(tx, request.organization_id, tier), services.limits};
   });
-  co_await run.transaction("create-record",
-                           [&](Transaction& tx) { create_record(tx, services, request, placement, run_id); });
-  const auto id = co_await create(run, services, placement.config, request.workstation_id, request.user_id);
+  const auto record = co_await run.transaction(
+      "create-record", [&](Transaction& tx) { return create_record(tx, services, request, placement, run_id); });
+  const auto id = co_await create(run, services, placement, record.id, request.user_id);
   const auto running =
-      co_await do_in_cloud(run, services, id, starting(services, placement.config + "/workstations/" + id));
+      co_await do_in_cloud(run, services, placement.limits, id, starting(services, name_of(placement, id)));
   const auto done = co_await run.transaction(
       "update-record", [&](Transaction& tx) { return update_record(tx, services, request, id, running.host, run_id); });
   co_await send_ready_mail(run, services, id);

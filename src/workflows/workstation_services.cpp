@@ -45,12 +45,10 @@ providers::workstations::WorkstationSpec WorkstationServices::spec_of(const Work
   return spec;
 }
 
-bool WorkstationServices::is_held_by(const std::string& id, const RunId& run) const {
-  std::optional<Workstation> found;
-  database.read_and_wait([&](store::Transaction& tx) {
-    found = fleet::find_workstation(tx, Scope::everything("what a run may undo"), id);
-  });
-  return !found || found->run_id == run;
+bool WorkstationServices::holds_workstation(const RunId& run) const {
+  bool holds = false;
+  database.read_and_wait([&](store::Transaction& tx) { holds = fleet::holds_workstation(tx, run); });
+  return holds;
 }
 
 std::string WorkstationServices::launch_url_of(const std::string& id, const std::string& host) const {
@@ -61,13 +59,23 @@ std::string WorkstationServices::launch_url_of(const std::string& id, const std:
   return url;
 }
 
+void resolve_workstation_alerts(store::Transaction& tx, const std::string& id, std::string_view by, base::Instant now) {
+  for (const auto kind : {kQuotaAlert, kSlowAlert, kFailedAlert, kDriftAlert})
+    fleet::resolve_alert(tx, kind, "workstation", id, by, now);
+}
+
 void fail_workstation(store::Transaction& tx, const std::string& id, fleet::WorkstationStatus status,
                       const durable::BadEnd& end, const std::string& action) {
   std::string message = end.failure.message;
   if (!end.step.empty()) message = end.step + ": " + message;
   if (end.needs_attention) message += " (and something could not be undone: it needs a person)";
   const auto record = fleet::find_workstation(tx, Scope::everything("the run that failed on it"), id);
-  if (record) fleet::fail_workstation(tx, record->id, end.run, status, {end.failure.code, message}, end.at);
+  if (record) {
+    fleet::fail_workstation(tx, record->id, end.run, status, {end.failure.code, message}, end.at);
+    fleet::set_other_name(tx, record->id, std::nullopt);  // whatever is left of it is nobody's
+    for (const auto kind : {kQuotaAlert, kSlowAlert})
+      fleet::resolve_alert(tx, kind, "workstation", record->id, action, end.at);
+  }
   if (end.status == durable::RunStatus::cancelled && !end.needs_attention) return;
   fleet::raise_alert(tx,
                      {.kind = std::string(kFailedAlert),

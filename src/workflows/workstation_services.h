@@ -31,6 +31,8 @@ struct WorkstationLimits {
   base::Duration quota_wait_first{60'000};  // doubles, up to an hour (WP-11)
   base::Duration quota_wait_max{3'600'000};
 };
+SLIPWAY_JSON_CAMEL(WorkstationLimits, slow_after, give_up_after, poll_every, first_look_after, quota_wait_first,
+                   quota_wait_max)
 
 // What is told to the world when a workstation can be used (WP-8, WP-9). Both block, and throw base::Error.
 struct ReadyMail {
@@ -72,8 +74,9 @@ struct WorkstationServices {
   fleet::Workstation workstation(const std::string& id) const;
   // What a workstation is made from, its environment opened.
   providers::workstations::WorkstationSpec spec_of(const fleet::Workstation& workstation) const;
-  // Whether the run has it in hand; also when there is no record of it (any more).
-  bool is_held_by(const std::string& id, const RunId& run) const;
+  // Whether the run still has its workstation in hand: what it handed over to a user stays, even if it is cancelled
+  // then.
+  bool holds_workstation(const RunId& run) const;
   // Where its user opens it.
   std::string launch_url_of(const std::string& id, const std::string& host) const;
 };
@@ -90,9 +93,10 @@ struct CloudWork {
 
 // Begins it, waits for its end without holding anything, and does it again when that failed for a reason that passes.
 // While the cloud has no room it waits for quota, visibly (WP-11); past `slow_after` it raises an alert and goes on
-// (WP-13); past `give_up_after` it throws CREATION_TIMED_OUT. Throws what it failed with otherwise.
-durable::Run<Sighting> do_in_cloud(durable::Context& run, const WorkstationServices& services, std::string id,
-                                   CloudWork work);
+// (WP-13); past `give_up_after` it throws CREATION_TIMED_OUT. Throws what it failed with otherwise. `limits` are those
+// that the run has recorded: others in the hub's file of today must not change its way.
+durable::Run<Sighting> do_in_cloud(durable::Context& run, const WorkstationServices& services, WorkstationLimits limits,
+                                   std::string id, CloudWork work);
 
 // ---- alerts, each in the transaction of what it tells of
 
@@ -103,6 +107,8 @@ inline constexpr std::string_view kDriftAlert = "workstation.drift";
 inline constexpr std::string_view kMailAlert = "mail.failed";
 inline constexpr std::string_view kEventAlert = "event.failed";
 
+// What was wrong with it is over.
+void resolve_workstation_alerts(store::Transaction& tx, const std::string& id, std::string_view by, base::Instant now);
 // The failure of a run becomes the workstation's error, and an alert.
 void fail_workstation(store::Transaction& tx, const std::string& id, fleet::WorkstationStatus status,
                       const durable::BadEnd& end, const std::string& action);

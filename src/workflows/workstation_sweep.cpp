@@ -88,14 +88,15 @@ void add_name(std::vector<std::string>& names, const std::string& name) {
 
 }  // namespace
 
-Drift find_drift(const std::vector<Machine>& machines, const std::vector<Workstation>& records, base::Instant seen_at,
-                 base::Duration grace) {
+Drift find_drift(const std::vector<Machine>& machines, const std::vector<Workstation>& records,
+                 const std::vector<std::string>& others, base::Instant seen_at, base::Duration grace) {
   std::map<std::string, const Machine*> there;
   for (const auto& machine : machines) there[machine.name] = &machine;
   Drift drift;
-  std::set<std::string> known;
+  std::set<std::string> known(others.begin(), others.end());
   for (const auto& record : records) {
-    known.insert(record.resource_name());
+    const bool was_given_up = record.status == WorkstationStatus::failed && !record.run_id;
+    if (!was_given_up) known.insert(record.resource_name());
     if (record.run_id || record.updated_at >= seen_at || !should_be_there(record)) continue;
     const auto machine = there.find(record.resource_name());
     if (machine == there.end()) {
@@ -132,9 +133,23 @@ Inventory list_machines(const WorkstationServices& services, std::stop_token sto
   return inventory;
 }
 
+// What was nobody's and is gone by now, however it went.
+void resolve_gone(store::Transaction& tx, const Inventory& inventory, base::Instant now) {
+  std::set<std::string> there;
+  for (const auto& machine : inventory.machines) there.insert(machine.name);
+  fleet::AlertFilter open{.states = {fleet::AlertState::open, fleet::AlertState::acknowledged},
+                          .kind = std::string(kDriftAlert),
+                          .resource_type = "machine",
+                          .limit = kRecordsAtOnce};
+  if (!inventory.unreachable.empty()) return;
+  for (const auto& alert : fleet::list_alerts(tx, Scope::everything("the sweep"), open))
+    if (!there.contains(alert.resource_id))
+      fleet::resolve_alert(tx, kDriftAlert, "machine", alert.resource_id, WorkstationSweep::kType, now);
+}
+
 SweepReport put_right(store::Transaction& tx, const WorkstationServices& services, const Inventory& inventory) {
   const auto now = services.clock.now();
-  auto drift = find_drift(inventory.machines, all_records(tx), inventory.seen_at, kGrace);
+  const auto drift = find_drift(inventory.machines, all_records(tx), fleet::other_names(tx), inventory.seen_at, kGrace);
   SweepReport report{.machines = std::int64_t(inventory.machines.size()), .unreachable = inventory.unreachable};
   for (const auto& record : drift.lost) {
     if (std::ranges::find(inventory.unreachable, record.config) != inventory.unreachable.end()) continue;
@@ -167,7 +182,21 @@ SweepReport put_right(store::Transaction& tx, const WorkstationServices& service
                        now);
     add_name(report.orphans, machine.name);
   }
+  resolve_gone(tx, inventory, now);
   return report;
+}
+
+// Whether a record speaks of the machine by now: then it is nobody's to take away.
+bool is_known(const WorkstationServices& services, const std::string& name) {
+  bool known = false;
+  services.database.read_and_wait([&](store::Transaction& tx) {
+    const auto others = fleet::other_names(tx);
+    const auto record = fleet::find_workstation(tx, Scope::everything("the sweep"), name.substr(name.rfind('/') + 1));
+    const bool is_its = record && record->resource_name() == name && record->status != WorkstationStatus::deleted;
+    known = (is_its && (record->status != WorkstationStatus::failed || record->run_id)) ||
+            std::ranges::find(others, name) != others.end();
+  });
+  return known;
 }
 
 }  // namespace
@@ -181,9 +210,11 @@ Run<SweepReport> WorkstationSweep::operator()(Context& run, SweepRequest request
   if (!request.delete_orphans.value_or(false)) co_return report;
   durable::Retry patient{.attempts_max = 200, .first_delay = 1s, .delay_max = 30s, .time_max = 2h};
   patient.endpoint = std::string(kWorkstationsEndpoint);
-  const auto taken = co_await run.for_each(
-      "delete-orphan", report.orphans, durable::wide(4), patient,
-      [&services](const std::string& name, Attempt& attempt) { services.cloud.take_away(name, attempt.stop()); });
+  const auto taken = co_await run.for_each("delete-orphan", report.orphans, durable::wide(4), patient,
+                                           [&services](const std::string& name, Attempt& attempt) {
+                                             if (!is_known(services, name))
+                                               services.cloud.take_away(name, attempt.stop());
+                                           });
   co_await run.transaction("resolve-alerts", [&](store::Transaction& tx) {
     for (std::size_t i = 0; i < taken.size(); ++i)
       if (taken[i]) fleet::resolve_alert(tx, kDriftAlert, "machine", report.orphans[i], kType, services.clock.now());

@@ -48,7 +48,9 @@ struct Drift {
 };
 // The machines were seen at `seen_at`: of a record that changed after it they say nothing. Orphans are older than
 // `grace` by then: a younger one may be in somebody's hands.
+// `others`: second machines of workstations that are being moved. A machine of a record that failed is an orphan, too:
+// it should have been taken away.
 Drift find_drift(const std::vector<Machine>& machines, const std::vector<fleet::Workstation>& records,
-                 base::Instant seen_at, base::Duration grace);
+                 const std::vector<std::string>& others, base::Instant seen_at, base::Duration grace);
 
 }  // namespace slipway::workflows

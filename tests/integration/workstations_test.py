@@ -251,6 +251,31 @@ class FaultsTest(WorkstationCase):
         self.assert_one_machine(found)
         self.assertEqual(self.hub.get("/v1/organizations/acme").expect(200)["workstationCount"], 1)
 
+    def test_wp12_another_hubs_workstation_of_that_id_is_left_alone_also_by_a_retry(self):
+        # The first id is taken by somebody else while our create is refused; then nothing can be made for a while.
+        self.cloud.faults(
+            {"kind": "already_exists", "call": "workstations.create", "times": 1},
+            {"kind": "permission", "call": "workstations.create", "permission": "x", "times": 1},
+        )
+        first, run = self.order()
+        self.await_failure(run)
+        config = f"{self.cloud.cluster}/workstationConfigs/starter"
+        self.cloud.call("POST", f"/v1/{config}/workstations?workstationId={first}", {"labels": {"slipway-hub": "other"}})
+        retried = self.change("POST", f"/v1/workflows/runs/{run}/retry", {})
+        self.assertEqual(retried["status"], "completed")
+        found = self.workstation(first)
+        self.assertNotEqual(found["id"], first)
+        self.assertEqual(found["status"], "running")
+        states = {machine["name"].rsplit("/", 1)[1]: machine["state"] for machine in self.cloud.machines()}
+        self.assertEqual(states, {found["id"]: "STATE_RUNNING", first: "STATE_STOPPED"})
+
+    def test_wp05_wp11_a_start_whose_answer_was_lost_and_that_fails_late_is_begun_again(self):
+        self.cloud.faults(
+            {"kind": "lost_answer", "call": "workstations.start", "times": 1},
+            {"kind": "operation_fails", "call": "workstations.start", "code": "RESOURCE_EXHAUSTED", "times": 1},
+        )
+        self.assert_one_machine(self.provision())
+
     def test_wp15_a_mail_that_is_refused_marks_its_step_and_the_workstation_stays_ready(self):
         with Mailbox() as mailbox:
             config = self.cloud.write_config(mail={"url": mailbox.url, "starttls": "no"})
@@ -346,6 +371,32 @@ class LifeTest(WorkstationCase):
         error = self.hub.patch(f"/v1/workstations/{found['id']}", {"tier": "starter"})
         error.expect_error(400, "VALIDATION_ERROR")  # a smaller disk
         self.assertEqual(self.hub.get("/v1/organizations/acme").expect(200)["workstationCount"], 1)
+
+    def test_a_second_change_of_tier_that_is_cancelled_late_leaves_the_new_machine_alone(self):
+        workstation = self.provision()
+        first = self.change("PATCH", f"/v1/workstations/{workstation['id']}", {"tier": "professional"})
+        self.assertEqual(first["status"], "completed")
+        # The old machine cannot be taken away: the run waits, with the new one in its user's hands.
+        self.cloud.faults({"kind": "aborted", "call": "workstations.delete"})
+        run = self.hub.patch(f"/v1/workstations/{workstation['id']}", {"tier": "business"}).expect(202)["run"]["id"]
+        wait_until(
+            lambda: self.steps(run).get("delete-workstation", {}).get("attempts"), "the old one is being taken away"
+        )
+        self.hub.post(f"/v1/workflows/runs/{run}/cancel", {}).expect(202)
+        self.cloud.clear_faults()
+        self.assertEqual(self.hub.await_run(run)["status"], "cancelled")
+        found = self.workstation(workstation["id"])
+        self.assertEqual((found["tier"], found["status"]), ("business", "running"))
+        self.assertIn(found["id"], self.machine_names())
+
+    def test_what_was_never_made_can_be_neither_stopped_nor_moved(self):
+        self.cloud.faults({"kind": "permission", "call": "workstations.create", "permission": "x"})
+        workstation, run = self.order()
+        self.await_failure(run)
+        at = f"/v1/workstations/{workstation}"
+        for method, path, body in (("POST", at + "/stop", {}), ("POST", at + "/start", {}), ("PATCH", at, {"tier": "business"})):
+            self.hub.request(method, path, body).expect_error(409, "INVALID_STATE_TRANSITION")
+        self.assertEqual(self.workstation(workstation)["status"], "failed")
 
     def test_an_access_token_is_given_and_kept_nowhere(self):
         workstation = self.provision()

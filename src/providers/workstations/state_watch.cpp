@@ -26,11 +26,15 @@ StateWatch::~StateWatch() {
 }
 
 void StateWatch::expect(const base::RunId& run, const std::string& workstation, const std::string& seen) {
+  if (options_.interval_min.count() == 0) return;
   const auto now = clock_.monotonic();
   {
     const std::lock_guard lock(mutex_);
     auto& expectation = expected_[run];
-    if (expectation.workstation != workstation) expectation = {config_of(workstation), workstation, {}, now, now};
+    if (expectation.workstation != workstation) {
+      expectation = {config_of(workstation), workstation, {}, now, now};
+      has_new_ = true;
+    }
     expectation.seen = seen;
     expectation.renewed = now;
     expectation.poked = false;
@@ -48,22 +52,29 @@ void StateWatch::work(std::stop_token stop) {
       const auto now = clock_.monotonic();
       std::erase_if(expected_, [&](const auto& entry) { return now - entry.second.renewed > options_.forget_after; });
       expected = expected_;
+      has_new_ = false;
     }
     std::erase_if(expected, [](const auto& entry) { return entry.second.poked; });
     const auto began = clock_.monotonic();
-    try {
-      std::map<std::string, Expectations> by_config;
-      for (const auto& [run, expectation] : expected) by_config[expectation.config].emplace(run, expectation);
-      for (const auto& [config, of_config] : by_config) look(config, of_config, stop);
-      back_off = base::Duration(0);
-    } catch (const base::Error& error) {
-      back_off = std::clamp(back_off * 2, options_.interval_max, kBackOffMax);
-      if (error.retry_after()) back_off = std::max(back_off, *error.retry_after());
+    std::map<std::string, Expectations> by_config;
+    for (const auto& [run, expectation] : expected) by_config[expectation.config].emplace(run, expectation);
+    bool has_failed = false;
+    for (const auto& [config, of_config] : by_config) {
+      try {
+        look(config, of_config, stop);
+      } catch (const base::Error& error) {  // of one config: the others are looked at all the same
+        if (!std::exchange(has_failed, true)) back_off = std::clamp(back_off * 2, options_.interval_max, kBackOffMax);
+        if (error.retry_after()) back_off = std::max(back_off, *error.retry_after());
+      }
     }
+    if (!has_failed) back_off = base::Duration(0);
     const auto took = clock_.monotonic() - began;
     const auto rest = std::max({interval(expected, began), back_off, base::Duration(took * kRestFactor)});
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, stop, rest, [] { return false; });
+    // Who comes new shortens the rest, but neither the least interval nor the back-off.
+    const auto least = std::max(options_.interval_min, back_off);
+    changed_.wait_for(lock, stop, least, [] { return false; });
+    changed_.wait_for(lock, stop, rest - least, [this] { return has_new_; });
   }
 }
 

@@ -60,6 +60,7 @@ class StateWatch {
   const Poke poke_;
   std::mutex mutex_;
   std::condition_variable_any changed_;
+  bool has_new_ = false;  // somebody waits who did not at the last look
   Expectations expected_;
   std::jthread thread_;  // last: it uses all of the above
 };

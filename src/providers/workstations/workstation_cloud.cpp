@@ -71,7 +71,7 @@ std::string WorkstationCloud::create(const WorkstationSpec& spec, std::stop_toke
   workstation.labels[std::string(kHubLabel)] = hub_id_;
   workstation.labels[std::string(kWorkstationLabel)] = spec.id;
   try {
-    return client_.create_workstation(spec.config, spec.id, workstation, stop).name;
+    return unless_busy([&] { return client_.create_workstation(spec.config, spec.id, workstation, stop); });
   } catch (const Error& error) {
     if (error.code() != "ALREADY_EXISTS") throw;
   }
@@ -103,28 +103,40 @@ std::string WorkstationCloud::remove(const std::string& name, std::stop_token st
   }
 }
 
-std::optional<Sighting> WorkstationCloud::outcome(const std::string& operation, std::stop_token stop) {
-  if (operation.empty()) return std::nullopt;
+WorkstationCloud::Outcome WorkstationCloud::outcome(const std::string& operation, std::stop_token stop) {
+  if (operation.empty()) return {};
   const auto found = client_.operations().find(operation, stop);
-  if (!found || !found->done) return std::nullopt;
-  if (!found->error) return success({});
+  if (!found) return {};
+  if (!found->done) return {.is_known = true};
+  if (!found->error) return {.is_known = true, .end = success({})};
   const google::Call call{.service = "workstations", .name = "operations.get", .path = "/v1/" + operation};
-  return Sighting{
-      .succeeded = false, .host = {}, .failure = durable::to_failure(google::to_error(call, *found->error))};
+  return {.is_known = true,
+          .end = Sighting{
+              .succeeded = false, .host = {}, .failure = durable::to_failure(google::to_error(call, *found->error))}};
+}
+
+// What to say of one that is in `wrong` state: an operation that is under way may still change it. Without one that is,
+// what was begun has come to nothing, and is begun again.
+std::optional<Sighting> WorkstationCloud::judge(bool is_in_wrong_state, const std::string& operation,
+                                                const std::string& what, std::stop_token stop) {
+  const auto ended = outcome(operation, stop);
+  if (ended.has_failed()) return ended.end;
+  if (is_in_wrong_state && (ended.end || !ended.is_known)) return failure(ErrorClass::transient, "UNDONE", what);
+  return std::nullopt;
 }
 
 Look WorkstationCloud::look_created(const std::string& name, const std::string& operation, std::stop_token stop) {
   const auto there = client_.find_workstation(name, stop);
   Look look{.end = {}, .appearance = appearance(there)};
-  if (there && !there->reconciling) {
+  if (there && !is_ours(*there)) {
+    look.end = failure(ErrorClass::conflict, "NAME_TAKEN", name + " is somebody else's");
+  } else if (there && !there->reconciling) {
     look.end = success(there->host);
-    return look;
+  } else {
+    look.end = judge(!there, operation, "the workstation was made and is not there", stop);
+    // Its operation's name was lost with an answer, and it is not seen yet.
+    if (look.end && operation.empty() && is_being_made(name, stop)) look.end.reset();
   }
-  const auto ended = outcome(operation, stop);
-  if (ended && !ended->succeeded)
-    look.end = ended;
-  else if (!there && (ended || operation.empty()) && !is_being_made(name, stop))
-    look.end = failure(ErrorClass::transient, "VANISHED", "the workstation was made and is not there");
   return look;
 }
 
@@ -135,11 +147,8 @@ Look WorkstationCloud::look_running(const std::string& name, const std::string& 
     look.end = failure(ErrorClass::conflict, "VANISHED", "somebody took the workstation away while it started");
   } else if (there->state == WorkstationState::running) {
     look.end = success(there->host);
-  } else if (const auto ended = outcome(operation, stop)) {
-    if (!ended->succeeded)
-      look.end = ended;
-    else if (there->state == WorkstationState::stopped)
-      look.end = failure(ErrorClass::transient, "STOPPED_AGAIN", "the workstation started and stopped at once");
+  } else {
+    look.end = judge(there->state == WorkstationState::stopped, operation, "it started and is stopped again", stop);
   }
   return look;
 }
@@ -147,20 +156,22 @@ Look WorkstationCloud::look_running(const std::string& name, const std::string& 
 Look WorkstationCloud::look_stopped(const std::string& name, const std::string& operation, std::stop_token stop) {
   const auto there = client_.find_workstation(name, stop);
   Look look{.end = {}, .appearance = appearance(there)};
-  if (!there || there->state == WorkstationState::stopped)
+  if (!there || there->state == WorkstationState::stopped) {
     look.end = success({});
-  else if (const auto ended = outcome(operation, stop); ended && !ended->succeeded)
-    look.end = ended;
+  } else {
+    look.end = judge(there->state == WorkstationState::running, operation, "it stopped and runs again", stop);
+  }
   return look;
 }
 
 Look WorkstationCloud::look_gone(const std::string& name, const std::string& operation, std::stop_token stop) {
   const auto there = client_.find_workstation(name, stop);
   Look look{.end = {}, .appearance = appearance(there)};
-  if (!there)
+  if (!there) {
     look.end = success({});
-  else if (const auto ended = outcome(operation, stop); ended && !ended->succeeded)
-    look.end = ended;
+  } else {
+    look.end = judge(!there->reconciling, operation, "it was taken away and is still there", stop);
+  }
   return look;
 }
 

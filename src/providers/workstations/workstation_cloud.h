@@ -81,8 +81,15 @@ class WorkstationCloud {
   const std::string& hub_id() const { return hub_id_; }
 
  private:
-  // What became of an operation: nothing while it is under way or cannot be asked for (it is forgotten after a while).
-  std::optional<Sighting> outcome(const std::string& operation, std::stop_token stop);
+  // What became of an operation.
+  struct Outcome {
+    bool is_known = false;             // false: there is none to ask for, or it is forgotten, as they are after a while
+    std::optional<Sighting> end = {};  // nothing while it is under way
+    bool has_failed() const { return end && !end->succeeded; }
+  };
+  Outcome outcome(const std::string& operation, std::stop_token stop);
+  std::optional<Sighting> judge(bool is_in_wrong_state, const std::string& operation, const std::string& what,
+                                std::stop_token stop);
   bool is_being_made(const std::string& name, std::stop_token stop);
 
   google::WorkstationsClient& client_;
