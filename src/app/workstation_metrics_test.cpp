@@ -118,7 +118,7 @@ TEST_F(WorkstationMetricsTest, WhatIsUnderWayIsSeenBeforeItEnds) {  // WP-18: al
   store::testing::TemporaryDatabase database;
   database->write_and_wait([](store::Transaction& tx) {
     for (const auto& [id, after] : {std::pair{"ws-2", 60s}, std::pair{"ws-1", 0s}})
-      fleet::insert_workstation(tx,
+      fleet::put_workstation(tx,
                                 {.id = id,
                                  .organization_id = "org",
                                  .user_id = "u",
