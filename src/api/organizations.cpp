@@ -3,6 +3,7 @@
 #include "api/cursor.h"
 #include "api/routes.h"
 #include "api/workstation_view.h"
+#include "base/digest.h"
 #include "durable/journal.h"
 #include "workflows/workstation_setup.h"
 #include "workflows/workstation_sweep.h"
@@ -191,9 +192,9 @@ Answer put(Call& call) {
 
 // ---- runs on places
 
-// `resource` is what the run works on, for its list.
+// `resource` is what the run works on, for its list. `check` refuses, in the transaction.
 Answer start_run(Call& call, std::string_view type, std::string resource_type, std::string resource_id,
-                 json::Value input) {
+                 json::Value input, std::function<void(store::Transaction&)> check = {}) {
   const auto run = call.hub.engine.make_record({.type = std::string(type),
                                                 .resource_type = resource_type,
                                                 .resource_id = resource_id,
@@ -202,6 +203,7 @@ Answer start_run(Call& call, std::string_view type, std::string resource_type, s
                                                 .input = std::move(input),
                                                 .trace = call.trace_text()});
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
+    if (check) check(tx);
     for (const auto& other : durable::journal::unfinished_on(tx, resource_id))
       if (other.record.type == type)
         throw base::invalid_state("run " + other.record.id.str() + " does that already; wait for it or cancel it");
@@ -220,7 +222,11 @@ Answer start_run(Call& call, std::string_view type, std::string resource_type, s
   co_return co_await launch(call, run, std::move(committed.answer));
 }
 
-// acme.example → acme-example: an id of a cluster, as far as that can be.
+constexpr std::size_t kClusterIdMax = 63;
+constexpr std::size_t kDigestLength = 8;
+
+// An id of a cluster, different for each organization: acme → slipway-acme, acme.example →
+// slipway-acme-example-1f0c2d3e.
 std::string cluster_for(const std::string& organization) {
   std::string id = "slipway-";
   for (const char c : organization) {
@@ -228,9 +234,10 @@ std::string cluster_for(const std::string& organization) {
     const bool upper = c >= 'A' && c <= 'Z';
     id += fits ? c : upper ? char(c - 'A' + 'a') : '-';
   }
-  id.resize(std::min<std::size_t>(id.size(), 63));
+  if (id.size() <= kClusterIdMax && id == "slipway-" + organization && !id.ends_with('-')) return id;
+  id.resize(std::min(id.size(), kClusterIdMax - 1 - kDigestLength));
   while (id.ends_with('-')) id.pop_back();
-  return id;
+  return id + "-" + base::sha256_hex(organization).substr(0, kDigestLength);
 }
 
 Answer set_up(Call& call) {
@@ -263,8 +270,9 @@ Answer set_up(Call& call) {
   }
   check_place(input.cluster, input.network, input.subnetwork);
   const auto cluster = input.cluster;
-  co_return co_await start_run(call, workflows::WorkstationSetup::kType, "workstation-cluster", cluster,
-                               json::to_value(input));
+  co_return co_await start_run(
+      call, workflows::WorkstationSetup::kType, "workstation-cluster", cluster, json::to_value(input),
+      [cluster, id = input.organization_id](store::Transaction& tx) { fleet::check_cluster_free(tx, cluster, id); });
 }
 
 Answer sweep(Call& call) {
@@ -320,7 +328,8 @@ void add_organization_routes(Router& router) {
               .body = body_of<PutOrganization>(),
               .answer = one<Organization>(),
               .etag = true,
-              .if_match = true});
+              .if_match = true,
+              .errors = {409}});
 }
 
 }  // namespace slipway::api

@@ -5,6 +5,12 @@
 #include "api/routes.h"
 #include "api/runs.h"
 #include "durable/run_retry.h"
+#include "workflows/forget_old.h"
+#include "workflows/message_dead_letter.h"
+#include "workflows/workstation_changes.h"
+#include "workflows/workstation_provision.h"
+#include "workflows/workstation_setup.h"
+#include "workflows/workstation_sweep.h"
 
 namespace slipway::api {
 namespace {
@@ -71,6 +77,20 @@ net::Response with_location(net::Response answer, const std::string& url) {
 
 std::string url_of(const base::RunId& id) { return std::string(kRuns) + "/" + id.str(); }
 
+// What only an admin may start, only an admin may cancel or do again, also where the run belongs to somebody else: a
+// workstation's user sees how it is made, but did not order it.
+constexpr std::array kRunsOfAdmins{
+    workflows::ForgetOld::kType,        workflows::MessageDeadLetter::kType,     workflows::WorkstationProvision::kType,
+    workflows::WorkstationSetup::kType, workflows::WorkstationChangeTier::kType, workflows::WorkstationOffboard::kType,
+    workflows::WorkstationSweep::kType};
+
+// Throws FORBIDDEN; NOT_FOUND comes first, for runs that the caller may not even see.
+void check_may_steer(const Call& call, const durable::RunRecord& run) {
+  const bool is_admins = std::ranges::find(kRunsOfAdmins, run.type) != kRunsOfAdmins.end();
+  if (is_admins && !call.caller->is_admin())
+    throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may cancel or retry a run of " + run.type);
+}
+
 Answer cancel(Call& call) {
   parse_query<NoQuery>(call);
   const auto request = parse_body<CancelRun>(call);
@@ -78,6 +98,7 @@ Answer cancel(Call& call) {
   std::function<void()> tell;
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto row = visible_run(tx, call, id);
+    check_may_steer(call, row.record);
     check_expectations(call, row, journal::last_seq(tx, id), request.expected_status);
     if (row.completed_at)
       throw base::Error(base::ErrorClass::conflict, "INVALID_STATE_TRANSITION",
@@ -115,6 +136,7 @@ Answer retry(Call& call) {
   durable::Retried retried;
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto row = visible_run(tx, call, id);
+    check_may_steer(call, row.record);
     check_expectations(call, row, journal::last_seq(tx, id), request.expected_status);
     retried = call.hub.engine.insert_retry(tx, wish);
     const auto data = describe(tx, call.hub, retried);
@@ -144,7 +166,7 @@ void add_run_actions(Router& router) {
               .answer = one<AcceptedCancel>(202),
               .if_match = true,
               .prefer_wait = true,
-              .errors = {409}});
+              .errors = {403, 409}});
   router.add(net::Method::post, base + "/:id/retry", Permission::member, retry,
              {.id = "retryRun",
               .tag = "Runs",
@@ -154,7 +176,7 @@ void add_run_actions(Router& router) {
               .answer = one<AcceptedRetry>(202),
               .if_match = true,
               .prefer_wait = true,
-              .errors = {409}});
+              .errors = {403, 409}});
 }
 
 }  // namespace slipway::api

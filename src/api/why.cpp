@@ -5,6 +5,7 @@
 #include "api/run_view.h"
 #include "api/why_alert.h"
 #include "api/why_webhook.h"
+#include "api/why_workstation.h"
 #include "api/workspace_status.h"
 #include "durable/journal.h"
 #include "durable/queue_standing.h"
@@ -120,7 +121,13 @@ net::Awaitable<std::optional<net::Response>> explain(Call& call) {
       why = explain_alert(tx, call.caller->scope(), fleet::AlertId(id));
       return;
     }
-    if (!base::is_uuid(id)) throw base::not_found("workspace or run", id);
+    if (is_workstation_id(id)) {
+      const auto workstation = fleet::get_workstation(tx, call.caller->scope(), id);
+      why = explain_workstation(workstation);
+      if (workstation.run_id) run_of(tx, *workstation.run_id);
+      return;
+    }
+    if (!base::is_uuid(id)) throw base::not_found("workspace, workstation or run", id);
     workspace = fleet::get(tx, call.caller->scope(), base::WorkspaceId(id));
     why.kind = "workspace";
     why.state = boost::describe::enum_to_string(workspace->status, "");

@@ -4,6 +4,7 @@
 #include "app/mail_setup.h"
 #include "app/version.h"
 #include "base/digest.h"
+#include "fleet/hub_setting.h"
 #include "google/api_client.h"
 #include "google/credentials.h"
 #include "google/oidc_verifier.h"
@@ -22,8 +23,17 @@ namespace slipway::app {
 namespace {
 
 constexpr std::size_t kHubIdLength = 12;  // of a label's 63 characters
+constexpr std::string_view kHubIdSetting = "hub-id";
 // Pulls and lists are long; a thousand provisionings look now and then.
 constexpr net::ClientLimits kConnections{.connections_per_host = 64, .connections_total = 256};
+
+// By which a hub knows its workstations in the cloud. Made of the sealing key at first, and then kept: under another
+// key it still is the same hub.
+std::string hub_id_of(const CloudNeeds& needs) {
+  auto id = base::sha256_hex(needs.sealer.derive("hub-id").reveal()).substr(0, kHubIdLength);
+  needs.database.write_and_wait([&](store::Transaction& tx) { id = fleet::hub_setting(tx, kHubIdSetting, id); });
+  return id;
+}
 
 google::Endpoints endpoints_of(const CloudConfig& config) {
   const auto& given = config.google.endpoints;
@@ -116,7 +126,7 @@ Cloud::Impl::Impl(const CloudConfig& given, CloudNeeds parts)
       config(given),
       tokens(google::make_credentials(credentials_of(config), endpoints, http, needs.clock)),
       api(http, *tokens, needs.clock, needs.metrics, {.user_agent = "slipway/" + std::string(kVersion)}),
-      provider(workstations, base::sha256_hex(needs.sealer.derive("hub-id").reveal()).substr(0, kHubIdLength)),
+      provider(workstations, hub_id_of(needs)),
       watch(workstations, needs.clock, {.interval_min = duration_of(config.workstations.watch_every)}, needs.poke),
       publisher(pubsub, needs.metrics),
       mail(make_mail_sender(config.mail, needs.clock)),

@@ -40,7 +40,7 @@ struct CloudNeeds {
 // Lives as long as the engine's workers may use it.
 class Cloud {
  public:
-  // Reads credentials; throws what cannot work. Nothing is called yet.
+  // Reads credentials, and the hub's id in the database; throws what cannot work. Nothing is called yet.
   Cloud(const CloudConfig& config, CloudNeeds needs);
   ~Cloud();
 

@@ -34,11 +34,17 @@ std::set<std::string> known_error_codes() {
   return codes;
 }
 
-// Until its user could use it: the mail and the event may come much later, when their servers are down.
-base::Duration time_taken(const durable::RunRecord& run, const durable::RunState& state, base::Instant ended_at) {
-  const auto* ready = state.find("update-record");
-  const bool is_ours = ready != nullptr && ready->ended_at && !ready->taken_over;
-  return std::max(base::Duration(0), (is_ours ? *ready->ended_at : ended_at) - run.started_at);
+// From here on its user can use it: the mail and the event may come much later, when their servers are down, and a
+// cancel may come between.
+constexpr std::string_view kReadyStep = "update-record";
+
+bool says_ready(const durable::Event& event) {
+  return event.type == EventType::step_completed && event.step == kReadyStep && !event.data.contains("takenOver");
+}
+
+bool was_ready(const durable::RunState& state) {
+  const auto* step = state.find(kReadyStep);
+  return step != nullptr && step->ended_as == durable::StepStatus::completed;
 }
 
 }  // namespace
@@ -83,10 +89,11 @@ void WorkstationMetrics::count(const durable::RunRecord& run, const durable::Run
                                const std::vector<durable::Event>& events) {
   if (run.type != workflows::kProvisionType) return;
   for (const auto& event : events) {
-    if (event.type == EventType::run_completed) {
+    if (says_ready(event)) {
+      const auto taken = std::max(base::Duration(0), event.at - run.started_at);
       successes(tier_label(run)).increment();
-      durations(tier_label(run)).observe(double(time_taken(run, state, event.at).count()) / 1'000.0);
-    } else if (event.type == EventType::run_failed) {
+      durations(tier_label(run)).observe(double(taken.count()) / 1'000.0);
+    } else if (event.type == EventType::run_failed && !was_ready(state)) {
       const auto code = state.failure && error_codes_.contains(state.failure->code) ? state.failure->code : kOther;
       failures(tier_label(run), code).increment();
     }

@@ -1,6 +1,7 @@
 #pragma once
-// How provisionings of workstations go, for Prometheus (WP-17): counted at the end of each run, with a series at 0 for
-// each tier and error code from the beginning, so that the first failure is an increase. And how many workstations
+// How provisionings of workstations go, for Prometheus (WP-17): a success is counted when the workstation is ready, a
+// failure when its run ends without that; with a series at 0 for each tier and error code from the beginning, so that
+// the first failure is an increase. And how many workstations
 // there are, and which provisioning is oldest, counted now and then.
 
 #include <map>

@@ -41,7 +41,18 @@ class WorkstationMetricsTest : public ::testing::Test {
     return event;
   }
   void complete(const std::string& tier, base::Duration after) {
-    metrics_.count(provisioning(tier), {}, {end(EventType::run_completed, after)});
+    metrics_.count(provisioning(tier), {}, {ready(after)});
+    metrics_.count(provisioning(tier), was_ready(), {end(EventType::run_completed, after + 4h)});
+  }
+  static Event ready(base::Duration after) {
+    auto event = end(EventType::step_completed, after);
+    event.step = "update-record";
+    return event;
+  }
+  static durable::RunState was_ready() {
+    durable::RunState state;
+    state.at("update-record").ended_as = durable::StepStatus::completed;
+    return state;
   }
   void fail(const std::string& tier, const std::string& code) {
     durable::RunState state;
@@ -69,7 +80,7 @@ TEST_F(WorkstationMetricsTest, EverySeriesIsThereBeforeAnythingHappens) {
   EXPECT_THAT(exposed(), HasSubstr("workstation_provisioning_oldest_seconds 0\n"));
 }
 
-TEST_F(WorkstationMetricsTest, ACompletedRunIsASuccessOfItsTier) {
+TEST_F(WorkstationMetricsTest, AReadyWorkstationIsASuccessOfItsTier) {
   complete("starter", 45s);
   complete("starter", 200s);
   EXPECT_THAT(exposed(), HasSubstr("workstation_provisioning_success_total{tier=\"starter\"} 2\n"));
@@ -79,11 +90,23 @@ TEST_F(WorkstationMetricsTest, ACompletedRunIsASuccessOfItsTier) {
   EXPECT_THAT(exposed(), HasSubstr("workstation_provisioning_success_total{tier=\"business\"} 0\n"));
 }
 
-TEST_F(WorkstationMetricsTest, WhatTheMailTookLongerIsNoneOfTheDuration) {
-  durable::RunState state;
-  state.at("update-record").ended_at = kStart + 60s;
-  metrics_.count(provisioning("starter"), state, {end(EventType::run_completed, 4h)});
+TEST_F(WorkstationMetricsTest, AWorkstationCountsWhenItIsReadyAndNotWhenItsMailIsSent) {
+  metrics_.count(provisioning("starter"), was_ready(), {ready(60s)});
+  EXPECT_THAT(exposed(), HasSubstr("workstation_provisioning_success_total{tier=\"starter\"} 1\n"));
   EXPECT_THAT(exposed(), HasSubstr("workstation_provisioning_duration_seconds_sum{tier=\"starter\"} 60\n"));
+}
+
+TEST_F(WorkstationMetricsTest, WhateverComesAfterItWasReadyItIsOneSuccessAndNoFailure) {
+  metrics_.count(provisioning("starter"), was_ready(), {ready(60s)});
+  auto state = was_ready();
+  state.failure = durable::Failure{.code = "TIMED_OUT"};
+  metrics_.count(provisioning("starter"), state, {end(EventType::run_failed, 4h)});
+  metrics_.count(provisioning("starter"), was_ready(), {end(EventType::run_cancelled, 4h)});
+  auto copied = ready(60s);
+  copied.data["takenOver"] = json::Object{{"run", "run_1"}};
+  metrics_.count(provisioning("starter"), was_ready(), {copied, end(EventType::run_completed, 5h)});
+  EXPECT_THAT(exposed(), HasSubstr("workstation_provisioning_success_total{tier=\"starter\"} 1\n"));
+  EXPECT_THAT(exposed(), HasSubstr("{error_code=\"TIMED_OUT\",tier=\"starter\"} 0\n"));
 }
 
 TEST_F(WorkstationMetricsTest, AFailureIsCountedByItsCode) {
@@ -99,7 +122,7 @@ TEST_F(WorkstationMetricsTest, LabelsStayFewWhateverIsInARun) {
   fail("no-such-tier", "PERMISSION_DENIED");
   auto strange = provisioning("starter");
   strange.input = "no object";
-  metrics_.count(strange, {}, {end(EventType::run_completed, 1s)});
+  metrics_.count(strange, {}, {ready(1s)});
   EXPECT_EQ(std::ranges::count(exposed(), '\n'), lines);
   EXPECT_THAT(exposed(), HasSubstr("{error_code=\"OTHER\",tier=\"business\"} 1\n"));
   EXPECT_THAT(exposed(), HasSubstr("{error_code=\"PERMISSION_DENIED\",tier=\"OTHER\"} 1\n"));
@@ -108,7 +131,7 @@ TEST_F(WorkstationMetricsTest, LabelsStayFewWhateverIsInARun) {
 TEST_F(WorkstationMetricsTest, OtherRunsAndOtherEventsAreNotCounted) {
   auto other = provisioning("starter");
   other.type = "workstation.stop";
-  metrics_.count(other, {}, {end(EventType::run_completed, 1s)});
+  metrics_.count(other, {}, {ready(1s)});
   metrics_.count(provisioning("starter"), {}, {end(EventType::run_started, 0s), end(EventType::run_cancelled, 1s)});
   EXPECT_THAT(exposed(), HasSubstr("workstation_provisioning_success_total{tier=\"starter\"} 0\n"));
   EXPECT_THAT(exposed(), Not(HasSubstr("tier=\"starter\"} 1\n")));

@@ -37,7 +37,10 @@ std::optional<Organization> find_organization(store::Transaction& tx, const Scop
 std::vector<Organization> list_organizations(store::Transaction& tx, const Scope& scope, const std::string& after,
                                              std::int64_t offset, std::int64_t limit);
 std::int64_t count_organizations(store::Transaction& tx, const Scope& scope);
-// Makes it, or changes where its workstations go from now on. Counts the version up.
+// Throws CONFLICT when the cluster is another organization's: tenants share no network (WP-22). For those that have
+// none of their own, `id` is empty.
+void check_cluster_free(store::Transaction& tx, const std::string& cluster, const std::string& id);
+// Makes it, or changes where its workstations go from now on. Counts the version up. CONFLICT as above.
 Organization put_organization(store::Transaction& tx, const Organization& organization, base::Instant now);
 // One workstation more or less; makes the organization if it is new.
 void add_workstations(store::Transaction& tx, const std::string& id, std::int64_t by, base::Instant now);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "notify/mail_message.h"
+
 namespace slipway::workflows {
 namespace {
 
@@ -23,18 +25,6 @@ void check_party(std::string_view field, const std::string& id) {
     throw base::validation_error(field, "may have only letters, digits and . _ : @ | + -");
 }
 
-// What every mail system takes; whether somebody reads it only a mail can tell.
-void check_email(std::string_view field, const std::string& email) {
-  const auto at = email.rfind('@');
-  const bool has_both = at != std::string::npos && at > 0 && at + 1 < email.size();
-  const auto fits = [](unsigned char c) {
-    return c > ' ' && c != 0x7f && c != '<' && c != '>' && c != ',' && c != ';';
-  };
-  if (!has_both || email.size() > kEmailMax || !std::ranges::all_of(email, fits) || email.find('@') != at ||
-      email.find('.', at) == at + 1 || email.back() == '.')
-    throw base::validation_error(field, "is no e-mail address");
-}
-
 }  // namespace
 
 Order read_order(std::string_view data, const fleet::Tiers& tiers) {
@@ -52,7 +42,7 @@ Order read_order(std::string_view data, const fleet::Tiers& tiers) {
 void check_order(const Order& order, const fleet::Tiers& tiers) {
   check_party("user_id", order.user_id);
   check_party("org_id", order.org_id);
-  check_email("user_email", order.user_email);
+  notify::validate_address("user_email", order.user_email);  // or the mail would be refused when all is done
   tiers.get(order.tier);
 }
 

@@ -32,23 +32,35 @@ void print_why(const Invocation& invocation, const WhyView& why) {
   }
 }
 
+// Names of workspaces have no '_', ids of all other things do, but for those of workstations: ws-….
+json::Value ask_why(HubClient& hub, const std::string& id) {
+  const auto of = [&](const std::string& resolved) { return hub.get("/v1/why/" + net::percent_encode(resolved)); };
+  if (id.contains('_')) return of(id);
+  if (id.starts_with("ws-")) try {
+      return of(id);
+    } catch (const base::Error& error) {
+      if (error.code() != "NOT_FOUND") throw;  // a workspace may be called that, too
+    }
+  return of(hub.resolve_workspace(id));
+}
+
 void add_why(CLI::App& app, Invocation& invocation) {
   auto id = std::make_shared<std::string>();
   CLI::App& command =
       add_command(app, invocation, "why",
-                  "Explain why a workspace, run, webhook, delivery or alert is as it is, and what happens next",
+                  "Explain why a workspace, workstation, run, webhook or alert is as it is, and what happens next",
                   "  slipway why hello\n  slipway why run_01jh2k7v5m8q3w9x4y6z0abcde", [&invocation, id] {
                     HubClient& hub = invocation.hub();
-                    // Names of workspaces have no '_', ids of all other things do.
-                    const std::string resolved = id->contains('_') ? *id : hub.resolve_workspace(*id);
-                    const json::Value why = hub.get("/v1/why/" + net::percent_encode(resolved));
+                    const json::Value why = ask_why(hub, *id);
                     if (invocation.wants_json())
                       invocation.print_json(why);
                     else
                       print_why(invocation, read_view<WhyView>(why));
                     return kOk;
                   });
-  command.add_option("workspace", *id, "name or id of a workspace, or id of a run, webhook, delivery or alert")
+  command
+      .add_option("workspace", *id,
+                  "name or id of a workspace, or id of a workstation, run, webhook, delivery or alert")
       ->required()
       ->type_name(kWorkspaceName);
 }

@@ -45,7 +45,7 @@ export class WorkstationPage {
     this.#loader = this.#load(workstationPath(this.#id), {}, () => this.#loaded());
     this.#runs = this.#load("/v1/workflows/runs", { ...resource, limit: kRunsShown });
     this.#alerts = this.#load("/v1/alerts", { ...resource, state: kAnyState, limit: kAlertsShown });
-    this.#why = new Loader((signal) => app.api.get(`/v1/why/${this.#runCard.run.id}`, { signal }), redraw);
+    this.#why = new Loader((signal) => app.api.get(`/v1/why/${this.#explained()}`, { signal }), redraw);
     this.#runCard.follow(this.#orderedBy);
     this.#unsubscribe = app.live.subscribe((event) => this.#concerns(event) && this.#refreshAll());
     this.#timer = setInterval(() => !document.hidden && this.#explain(), kWhyEveryMs);
@@ -103,7 +103,10 @@ export class WorkstationPage {
     return [this.#loader, this.#runs, this.#alerts, this.#audit].filter(Boolean);
   }
 
-  // Why it is as it is, is why the run that makes or changes it is where it is.
+  // There is no record before the run that makes it has come that far: then the run tells.
+  #explained() {
+    return this.#loader.data ? this.#id : this.#runCard.run.id;
+  }
   #explain() {
     if (this.#runCard.run && !this.#isDone()) this.#why.refresh();
   }
