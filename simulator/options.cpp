@@ -16,6 +16,14 @@ std::string read_file(const std::string& path) {
   return text.str();
 }
 
+Span& delay(Delays& delays, const std::string& name) {
+  if (name == "create") return delays.create_workstation;
+  if (name == "start") return delays.start;
+  if (name == "stop") return delays.stop;
+  if (name == "delete") return delays.del;
+  throw base::validation_error("--delay", "expected create, start, stop or delete, got " + name);
+}
+
 Quotas read_quotas(const std::vector<std::string>& pairs) {
   json::Object object;
   for (const auto& pair : pairs) {
@@ -67,6 +75,8 @@ void add_options(CLI::App& app, ProgramOptions& options) {
   app.add_option("--time-scale", world.delays.scale, "factor on all delays; 0: done at once")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  app.add_option("--delay", options.delays,
+                 "NAME=SECONDS: of a workstation's create, start, stop or delete always so long, before the scale");
   app.add_option("--seed", world.seed, "of delays, ids and dice")->capture_default_str();
   app.add_option("--quota", options.quotas,
                  "NAME=NUMBER: workstations_per_config, workstations_per_region, workstations_per_project, "
@@ -88,6 +98,19 @@ void add_options(CLI::App& app, ProgramOptions& options) {
       "Prints one line of JSON with its url when it serves; ends at SIGTERM.\n\n"
       "Examples:\n  slipway-simulator --port 9100 --time-scale 0.02 --write-credentials credentials\n"
       "  slipway-simulator --quota running_per_region=10 --faults '{\"kind\":\"lost_answer\",\"probability\":0.1}'");
+}
+
+void set_delays(ProgramOptions& options) {
+  for (const auto& pair : options.delays) {
+    const std::size_t equals = std::min(pair.find('='), pair.size());
+    Span& span = delay(options.world.delays, pair.substr(0, equals));
+    const char* begin = pair.c_str() + std::min(equals + 1, pair.size());
+    char* end = nullptr;
+    const double seconds = std::strtod(begin, &end);
+    if (end == begin || *end != '\0' || !(seconds >= 0))
+      throw base::validation_error("--delay", "expected NAME=SECONDS, got " + pair);
+    span.least = span.most = base::Duration(std::int64_t(seconds * 1000));
+  }
 }
 
 void furnish(World& world, const ProgramOptions& options) {

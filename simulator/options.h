@@ -17,6 +17,7 @@ struct ProgramOptions {
   std::uint16_t port = 0;
   WorldOptions world;
   std::vector<std::string> quotas;  // NAME=NUMBER
+  std::vector<std::string> delays;  // NAME=SECONDS
   std::string faults;               // a file, or JSON
   std::string state_file;
   std::string credentials;                 // a folder
@@ -26,6 +27,8 @@ struct ProgramOptions {
 };
 
 void add_options(CLI::App& app, ProgramOptions& options);
+// Takes `delays` over into the world's, before it is made. Throws Error.
+void set_delays(ProgramOptions& options);
 // What is there before the first request, unless the state file has it already. Throws Error or Failure.
 void furnish(World& world, const ProgramOptions& options);
 

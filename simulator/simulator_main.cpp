@@ -83,6 +83,7 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   std::signal(SIGPIPE, SIG_IGN);
   try {
+    slipway::simulator::set_delays(options);
     return slipway::simulator::serve(options);
   } catch (const std::exception& error) {
     std::cerr << "slipway-simulator: " << error.what() << "\n";
