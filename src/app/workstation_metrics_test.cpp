@@ -142,13 +142,13 @@ TEST_F(WorkstationMetricsTest, WhatIsUnderWayIsSeenBeforeItEnds) {  // WP-18: al
   database->write_and_wait([](store::Transaction& tx) {
     for (const auto& [id, after] : {std::pair{"ws-2", 60s}, std::pair{"ws-1", 0s}})
       fleet::put_workstation(tx,
-                                {.id = id,
-                                 .organization_id = "org",
-                                 .user_id = "u",
-                                 .tier = "starter",
-                                 .run_id = fleet::RunId("run_" + std::string(id)),
-                                 .created_at = kStart + after},
-                                "");
+                             {.id = id,
+                              .organization_id = "org",
+                              .user_id = "u",
+                              .tier = "starter",
+                              .run_id = fleet::RunId("run_" + std::string(id)),
+                              .created_at = kStart + after},
+                             "");
     fleet::set_waiting(tx, "ws-2", fleet::RunId("run_ws-2"), "quota", kStart);
   });
   database->read_and_wait([&](store::Transaction& tx) { metrics_.show(WorkstationMetrics::take_census(tx)); });

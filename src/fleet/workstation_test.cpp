@@ -53,7 +53,7 @@ class Workstations : public ::testing::TestWithParam<Dialect> {
                                   : store::testing::PostgresCluster::shared().create_database())) {}
 
   void insert(const Workstation& workstation) {
-    write([&](Transaction& tx) { insert_workstation(tx, workstation, "sealed"); });
+    write([&](Transaction& tx) { put_workstation(tx, workstation, "sealed"); });
   }
   std::optional<Workstation> find(const std::string& id, const Scope& scope = kEverything) {
     std::optional<Workstation> found;
@@ -114,15 +114,22 @@ INSTANTIATE_TEST_SUITE_P(OnBothDatabases, Workstations, ::testing::Values(Dialec
                          [](const auto& info) { return info.param == Dialect::sqlite ? "Sqlite" : "Postgres"; });
 
 // WP-4
-TEST_P(Workstations, AreKeptAsTheyWereInsertedAndOnlyOnce) {
+TEST_P(Workstations, AreKeptAsTheyWereInserted) {
   const auto workstation = make("ws-1");
   insert(workstation);
-  auto again = workstation;
-  again.tier = "business";
-  insert(again);
   EXPECT_EQ(json::print(*find("ws-1")), json::print(workstation));
   read([&](Transaction& tx) { EXPECT_EQ(workstation_environment(tx, "ws-1"), "sealed"); });
   EXPECT_THAT(told(), ElementsAre("workstation.created"));
+}
+
+TEST_P(Workstations, ARunThatIsDoneAgainFindsItsRecordAndNoOtherRunDoes) {
+  auto workstation = make("ws-1");
+  insert(workstation);
+  workstation.tier = "business";
+  insert(workstation);
+  EXPECT_EQ(find("ws-1")->tier, "business");
+  EXPECT_THAT(told(), ElementsAre("workstation.created", "workstation.updated"));
+  EXPECT_THROW(insert(make("ws-1", kOther)), base::Error);
 }
 
 TEST_P(Workstations, AreSeenByTheirUserAndThoseWhoSeeAll) {
