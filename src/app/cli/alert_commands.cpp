@@ -111,7 +111,7 @@ void add_show(CLI::App& group, Invocation& invocation) {
   CLI::App& command =
       add_command(group, invocation, "show", "Show an alert", "  slipway alerts show alr_01JH…",
                   [&invocation, id] { return report_alert(invocation, invocation.hub().get(target_of(*id))); });
-  command.add_option("alert", *id, "its id")->required();
+  command.add_option("alert", *id, "its id")->required()->type_name(kAlertId);
 }
 
 // ack and resolve: the same but for their words.
@@ -128,7 +128,7 @@ void add_change(CLI::App& group, Invocation& invocation, const std::string& name
                     if (!options->note.empty()) body["note"] = options->note;
                     return report_alert(invocation, invocation.hub().post(target_of(options->id) + route, body));
                   });
-  command.add_option("alert", options->id, "its id")->required();
+  command.add_option("alert", options->id, "its id")->required()->type_name(kAlertId);
   command.add_option("--note", options->note, "for people");
 }
 

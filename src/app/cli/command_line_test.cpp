@@ -230,8 +230,7 @@ TEST(ForeignWords, BeginAtTheMarkOrAtTheFirstWordAfterTheName) {
 TEST(Completion, OffersCommandsOptionsValuesAndNames) {
   CLI::App app;
   small_program(app);
-  const CompletionSources sources{.workspaces = [] { return std::vector<std::string>{"hello", "help", "api"}; },
-                                  .runs = [] { return std::vector<std::string>{}; }};
+  const CompletionSources sources{{kWorkspaceName, [] { return std::vector<std::string>{"hello", "help", "api"}; }}};
   const auto complete = [&](std::vector<std::string> words) { return complete_words(app, words, sources); };
   EXPECT_THAT(complete({""}), ElementsAre("exec", "status"));
   EXPECT_THAT(complete({"st"}), ElementsAre("status"));

@@ -44,6 +44,17 @@ complete -c slipway -f -a '(__slipway_complete)'
 complete -c slipway -n '__fish_seen_subcommand_from cp' -F
 )sh";
 
+// Where the hub tells such names.
+struct NameList {
+  const char* type;
+  const char* target;
+  const char* member;
+};
+constexpr NameList kLists[] = {{kWorkspaceName, "/v1/workspaces", "name"}, {kRunName, "/v1/workflows/runs", "id"},
+                               {kScheduleName, "/v1/schedules", "name"},   {kWebhookName, "/v1/webhooks", "id"},
+                               {kWorkstationId, "/v1/workstations", "id"}, {kOrganizationId, "/v1/organizations", "id"},
+                               {kMessageId, "/v1/messages", "id"},         {kAlertId, "/v1/alerts", "id"}};
+
 std::vector<std::string> option_names(const CLI::App& command) {
   std::vector<std::string> names;
   for (const CLI::Option* option : command.get_options())
@@ -61,13 +72,10 @@ std::vector<std::string> subcommand_names(const CLI::App& command) {
 // By the type of the value: names that the hub knows, or the choices written as "one|other".
 std::vector<std::string> value_candidates(const CLI::Option& option, const CompletionSources& sources) {
   const std::string type = option.get_type_name();
-  if (type == kWorkspaceName) return sources.workspaces();
-  if (type == kRunName) return sources.runs();
-  if (type == kScheduleName) return sources.schedules();
-  if (type == kWebhookName) return sources.webhooks();
+  if (const auto source = sources.find(type); source != sources.end()) return source->second();
   std::vector<std::string> candidates;
   if (type == kCopyPath) {
-    for (const std::string& name : sources.workspaces()) candidates.push_back(name + ":");
+    for (const std::string& name : sources.at(kWorkspaceName)()) candidates.push_back(name + ":");
   } else if (type.contains('|')) {
     candidates = CLI::detail::split(type, '|');
   }
@@ -92,10 +100,9 @@ int print_candidates(const CLI::App& app, Invocation& invocation, const std::vec
   invocation.url = read.option_value("--url");
   invocation.key = read.option_value("--key");
   invocation.data_dir = read.option_value("--data");
-  const CompletionSources sources{.workspaces = [&] { return names_from_hub(invocation, "/v1/workspaces", "name"); },
-                                  .runs = [&] { return names_from_hub(invocation, "/v1/workflows/runs", "id"); },
-                                  .schedules = [&] { return names_from_hub(invocation, "/v1/schedules", "name"); },
-                                  .webhooks = [&] { return names_from_hub(invocation, "/v1/webhooks", "id"); }};
+  CompletionSources sources;
+  for (const auto& list : kLists)
+    sources[list.type] = [&] { return names_from_hub(invocation, list.target, list.member); };
   for (const std::string& candidate : complete_words(app, words, sources))
     invocation.world.out << printable(candidate) << '\n';
   return kOk;

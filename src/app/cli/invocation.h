@@ -78,6 +78,10 @@ inline constexpr const char* kWorkspaceName = "WORKSPACE";
 inline constexpr const char* kRunName = "RUN";
 inline constexpr const char* kScheduleName = "SCHEDULE";
 inline constexpr const char* kWebhookName = "WEBHOOK";
+inline constexpr const char* kWorkstationId = "WORKSTATION";
+inline constexpr const char* kOrganizationId = "ORGANIZATION";
+inline constexpr const char* kMessageId = "MESSAGE";
+inline constexpr const char* kAlertId = "ALERT";
 inline constexpr const char* kCopyPath = "PATH or WORKSPACE:PATH";
 
 }  // namespace slipway::app::cli

@@ -127,7 +127,7 @@ void add_show(CLI::App& group, Invocation& invocation) {
                                       print_message(invocation, read_view<MessageView>(message));
                                     return kOk;
                                   });
-  command.add_option("message", *id, "its id")->required();
+  command.add_option("message", *id, "its id")->required()->type_name(kMessageId);
 }
 
 // ---- replay
@@ -195,7 +195,7 @@ void add_replay(CLI::App& group, Invocation& invocation) {
         if (options->id.empty()) throw base::validation_error("message", "give an id, or --all-refused");
         return replay_one(invocation, *options);
       });
-  auto* id = command.add_option("message", options->id, "its id");
+  auto* id = command.add_option("message", options->id, "its id")->type_name(kMessageId);
   auto* data = command.add_option("--order", options->data, "a file with the order as it should have been; - is stdin");
   auto* all = command.add_flag("--all-refused", options->all_refused, "every refused message, as it came");
   all->excludes(id)->excludes(data);

@@ -128,7 +128,7 @@ void add_list(CLI::App& group, Invocation& invocation) {
   command.add_option("--status", options->status, "only those in this status")
       ->type_name("creating|running|stopping|stopped|starting|deleting|deleted|failed|lost");
   command.add_option("--tier", options->tier, "only of this tier");
-  command.add_option("--organization", options->organization, "only of this organization");
+  command.add_option("--organization", options->organization, "only of this organization")->type_name(kOrganizationId);
   command.add_option("--user", options->user, "only of this user");
   command.add_flag("--waiting-for-quota", options->waiting, "only those for which the cloud has no room now");
   command.add_flag("--deleted", options->deleted, "also those that were taken away");
@@ -145,7 +145,7 @@ void add_show(CLI::App& group, Invocation& invocation) {
                                       print_workstation(invocation, read_view<WorkstationView>(workstation));
                                     return kOk;
                                   });
-  command.add_option("workstation", *id, "its id")->required();
+  command.add_option("workstation", *id, "its id")->required()->type_name(kWorkstationId);
 }
 
 void print_tiers(const Invocation& invocation, const json::Array& tiers) {
@@ -212,7 +212,9 @@ void add_create(CLI::App& group, Invocation& invocation) {
         return await_run(invocation, accepted, id, !options->no_wait);
       });
   command.add_option("--user", options->user, "whose it will be")->required();
-  command.add_option("--organization", options->organization, "in whose network")->required();
+  command.add_option("--organization", options->organization, "in whose network")
+      ->required()
+      ->type_name(kOrganizationId);
   command.add_option("--email", options->email, "who is told when it is ready")->required();
   command.add_option("--tier", options->tier, "slipway workstations tiers")->capture_default_str();
   command
@@ -232,7 +234,7 @@ struct ChangeOptions {
 };
 
 void add_change_options(CLI::App& command, ChangeOptions& options) {
-  command.add_option("workstation", options.id, "its id")->required();
+  command.add_option("workstation", options.id, "its id")->required()->type_name(kWorkstationId);
   command.add_flag("--no-wait", options.no_wait, "print the run and return at once");
 }
 
@@ -310,7 +312,7 @@ void add_token(CLI::App& group, Invocation& invocation) {
                       invocation.world.out << printable(token.at("accessToken").as_string()) << '\n';
                     return kOk;
                   });
-  command.add_option("workstation", options->id, "its id")->required();
+  command.add_option("workstation", options->id, "its id")->required()->type_name(kWorkstationId);
   command.add_option("--ttl", options->ttl, "how long it is good, at most 24h")->capture_default_str();
   command.add_option("--port", options->port, "good for this port only");
 }

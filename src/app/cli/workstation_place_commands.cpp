@@ -79,7 +79,8 @@ void add_setup(CLI::App& group, Invocation& invocation) {
                     const auto output = await_output(invocation, accepted);
                     return output ? print_setup(invocation, *output) : int(kFailed);
                   });
-  command.add_option("--organization", options->organization, "whose place; without it, that of all who have none");
+  command.add_option("--organization", options->organization, "whose place; without it, that of all who have none")
+      ->type_name(kOrganizationId);
   command.add_option("--cluster", options->cluster, "the cluster's id; made of the organization's, if not given");
   command.add_option("--network", options->network,
                      "projects/P/global/networks/N; the project's default, if not given");
@@ -163,7 +164,7 @@ void add_organization_show(CLI::App& group, Invocation& invocation) {
         print_organization(invocation, invocation.hub().get("/v1/organizations/" + net::percent_encode(*id)));
         return kOk;
       });
-  command.add_option("organization", *id, "its id")->required();
+  command.add_option("organization", *id, "its id")->required()->type_name(kOrganizationId);
 }
 
 void add_organization_set(CLI::App& group, Invocation& invocation) {
@@ -179,7 +180,7 @@ void add_organization_set(CLI::App& group, Invocation& invocation) {
             invocation, invocation.hub().put("/v1/organizations/" + net::percent_encode(options->organization), body));
         return kOk;
       });
-  command.add_option("organization", options->organization, "its id")->required();
+  command.add_option("organization", options->organization, "its id")->required()->type_name(kOrganizationId);
   command.add_option("--cluster", options->cluster, "the workstation cluster that is in its network")->required();
   command.add_option("--network", options->network, "projects/P/global/networks/N");
   command.add_option("--subnetwork", options->subnetwork, "projects/P/regions/R/subnetworks/S");
