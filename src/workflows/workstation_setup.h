@@ -1,7 +1,8 @@
 #pragma once
 // Makes a place ready for workstations, or checks it: a cluster in the tenant's own network (WP-22), and in it a config
 // for each tier, which is where the machine type and the disk live (WP-5). Safe to repeat; what is there is kept, and
-// what differs is changed, for workstations from their next start on.
+// what differs is changed, for workstations from their next start on: but a home is
+// that of new workstations only, and a cluster in another network than was asked for fails the run (NETWORK_DIFFERS).
 
 #include "workflows/workstation_services.h"
 
@@ -27,7 +28,7 @@ SLIPWAY_JSON_CAMEL(SetupRequest, organization_id, cluster, network, subnetwork, 
 
 struct SetupFinding {
   std::string resource;  // its id: the cluster, or a config
-  std::string what;      // ready, made, changed, missing, differs
+  std::string what;      // ready, made, changed, missing, differs, unfinished (somebody is making or changing it)
   std::vector<std::string> differences;
 };
 SLIPWAY_JSON_CAMEL(SetupFinding, resource, what, differences)
@@ -39,6 +40,14 @@ struct SetupReport {
 };
 SLIPWAY_JSON_CAMEL(SetupReport, cluster, is_ready, findings)
 
+// What there should be. Recorded first, so that a run is the same to its end, also under a changed configuration.
+struct SetupPlan {
+  std::string location;  // where clusters are
+  google::WorkstationCluster cluster;
+  std::vector<google::WorkstationConfig> configs;
+};
+SLIPWAY_JSON_CAMEL(SetupPlan, location, cluster, configs)
+
 class WorkstationSetup {
  public:
   static constexpr std::string_view kType = "workstation.setup";
@@ -49,11 +58,15 @@ class WorkstationSetup {
   durable::Run<SetupReport> operator()(durable::Context& run, SetupRequest request) const;
 
  private:
-  durable::Run<SetupFinding> ready_cluster(durable::Context& run, SetupRequest request, std::string name) const;
-  durable::Run<SetupFinding> ready_config(durable::Context& run, std::string cluster, fleet::Tier tier,
+  using IsSettled = std::function<bool(std::stop_token)>;
+
+  durable::Run<SetupFinding> ready_cluster(durable::Context& run, SetupRequest request, SetupPlan plan) const;
+  durable::Run<SetupFinding> ready_config(durable::Context& run, std::string cluster, google::WorkstationConfig wanted,
                                           bool only_check) const;
-  // Follows an operation to its end, and throws what it failed with.
-  durable::Run<> follow(durable::Context& run, std::string step, std::string operation) const;
+  // Waits until the operation, where it is known, has ended and the resource stands. Throws what it failed with.
+  durable::Run<> settle(durable::Context& run, std::string step, std::string operation, IsSettled is_settled) const;
+  std::optional<durable::Failure> failure_of(const std::string& operation, bool& done, std::stop_token stop) const;
+  SetupPlan plan_for(const SetupRequest& request) const;
   google::WorkstationConfig wanted_config(const std::string& cluster, const fleet::Tier& tier) const;
 
   const WorkstationServices& services_;

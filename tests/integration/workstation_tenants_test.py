@@ -130,6 +130,49 @@ class NetworksTest(TenantsCase):
         self.hub.put("/v1/organizations/acme", {"cluster": "place-b"}).expect(200)
         self.hub.put("/v1/organizations/globex", {"cluster": "place-a"}).expect(200)  # it is free now
 
+    def test_wp22_a_cluster_in_another_network_is_not_bound(self):
+        place = {"organizationId": "acme", "cluster": "place-a", "network": self.network("a")}
+        self.assertEqual(self.change("POST", "/v1/workstations/setup", place)["status"], "completed")
+        self.hub.put("/v1/organizations/acme", {"cluster": "place-b"}).expect(200)
+        effects = len(self.cloud.ledger())
+        wrong = {"organizationId": "globex", "cluster": "place-a", "network": self.network("b")}
+        run = self.change("POST", "/v1/workstations/setup", wrong)
+        self.assertEqual((run["status"], run["error"]["code"]), ("failed", "NETWORK_DIFFERS"))
+        for name in ("a", "b"):
+            self.assertIn(self.network(name), run["error"]["message"])
+        self.hub.get("/v1/organizations/globex").expect_error(404, "NOT_FOUND")
+        self.assertEqual(len(self.cloud.ledger()), effects)
+
+    def test_a_home_of_another_size_is_told_and_changed_for_new_workstations(self):
+        place = {"organizationId": "acme", "network": self.network("a")}
+        self.change("POST", "/v1/workstations/setup", place)
+        clusters = self.cloud.cluster.rsplit("/", 1)[0]
+        configs = f"/v1/{clusters}/slipway-acme/workstationConfigs"
+        disk = {"sizeGb": 100, "diskType": "pd-ssd"}
+        self.cloud.call(
+            "PATCH", f"{configs}/starter?updateMask=persistentDirectories",
+            {"persistentDirectories": [{"mountPath": "/home", "gcePd": disk}]},
+        )  # fmt: skip
+        wait_until(lambda: not self.cloud.call("GET", f"{configs}/starter").get("reconciling"), "it is changed")
+        run = self.change("POST", "/v1/workstations/setup", place)
+        events = self.hub.get(f"/v1/workflows/runs/{run['id']}/events").expect(200)
+        report = events[-1]["data"]["output"]
+        found = {finding["resource"]: finding for finding in report["findings"]}["starter"]
+        self.assertEqual(found["what"], "changed")
+        self.assertIn("100 GB of pd-ssd, not 50 GB of pd-balanced", found["differences"][0])
+        wire = self.cloud.call("GET", f"{configs}/starter")["persistentDirectories"][0]["gcePd"]
+        self.assertEqual((int(wire["sizeGb"]), wire["diskType"]), (50, "pd-balanced"))
+
+
+class SlowClusterTest(TenantsCase):
+    cloud_options = {"configs": False, "time_scale": 0.002}
+
+    def test_a_cluster_whose_answer_was_lost_is_waited_for(self):
+        self.cloud.faults({"kind": "lost_answer", "call": "clusters.create", "times": 1})
+        place = {"organizationId": "acme", "network": f"projects/{self.cloud.project}/global/networks/a"}
+        self.assertEqual(self.change("POST", "/v1/workstations/setup", place)["status"], "completed")
+        self.assertEqual(len(self.cloud.ledger("cluster.create")), 2)  # and the one that was there
+
 
 class HubIdTest(TenantsCase):
     def labels(self):
