@@ -212,9 +212,10 @@ TEST_F(WorkstationCloudTest, WhatIsGoneAgainHasVanished) {
   under_way("{}");
   const auto created = cloud.look_created(kName, kOperation, {}).end;
   ASSERT_TRUE(created && created->failure);
-  EXPECT_EQ(created->failure->code, "VANISHED");
+  EXPECT_EQ(created->failure->code, "UNDONE") << "and is made again";
   const auto running = cloud.look_running(kName, kOperation, {}).end;
   ASSERT_TRUE(running && running->failure);
+  EXPECT_EQ(running->failure->code, "VANISHED");
   EXPECT_TRUE(running->failed_for(ErrorClass::conflict));
 }
 
@@ -223,7 +224,7 @@ TEST_F(WorkstationCloudTest, WhatStartedAndIsStoppedIsTriedAgain) {
   there(workstation("STATE_STOPPED", "hub-1", "ws-1"));
   const auto running = cloud.look_running(kName, kOperation, {}).end;
   ASSERT_TRUE(running && running->failure);
-  EXPECT_EQ(running->failure->code, "STOPPED_AGAIN");
+  EXPECT_EQ(running->failure->code, "UNDONE");
   EXPECT_TRUE(running->failed_for(ErrorClass::transient));
 }
 
