@@ -12,6 +12,7 @@
 #include "api/change_stream.h"
 #include "api/dispatch.h"
 #include "api/doorbell.h"
+#include "api/job_bells.h"
 #include "api/routes.h"
 #include "app/first_key.h"
 #include "durable/engine.h"
@@ -78,6 +79,7 @@ struct Api {
   net::TaskGroup tasks{io, [](std::exception_ptr) { std::terminate(); }};
   fleet::RunChangeRecorder run_changes;
   api::Doorbell run_bell{io};
+  api::JobBells job_bells{io, *database};
   api::ChangeStream changes{io, *database, log};
   durable::Engine engine{*database, loop, workers, clock, random, ids, {.lease = {.name = "bench", .sole = true}}};
   durable::Scheduler scheduler{*database, loop, clock, ids, engine};
@@ -100,6 +102,7 @@ struct Api {
                .sealer = sealer,
                .changes = changes,
                .run_bell = run_bell,
+               .job_bells = job_bells,
                .webhooks = webhooks,
                .keys_in_progress = {},
                .metrics = metrics,

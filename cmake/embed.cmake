@@ -28,7 +28,9 @@ function(slipway_embed target namespace root)
 endfunction()
 
 function(slipway_content_type name result)
-  set(types .html=text/html .js=text/javascript .mjs=text/javascript .css=text/css .svg=image/svg+xml .txt=text/plain)
+  set(types .html=text/html .js=text/javascript .mjs=text/javascript .css=text/css .svg=image/svg+xml .txt=text/plain
+      .md=text/markdown .json=application/json .toml=text/plain .tf=text/plain .hcl=text/plain .tftpl=text/plain
+      .sh=text/plain .py=text/plain)
   cmake_path(GET name EXTENSION LAST_ONLY extension)
   foreach(type IN LISTS types)
     if(type MATCHES "^\\${extension}=(.*)$")

@@ -46,10 +46,12 @@ struct Connection {
 
 std::string connect_url(const std::string& hub_url) {
   if (hub_url.starts_with("unix:")) return hub_url + ':' + std::string(kConnectPath);
-  if (!hub_url.starts_with("ws://") && !hub_url.starts_with("wss://"))
-    throw base::validation_error("hub_url", "must begin with unix:, ws:// or wss://");
-  const auto end = hub_url.find_last_not_of('/');
-  return hub_url.substr(0, end + 1) + std::string(kConnectPath);
+  // As the hub calls itself, too: ws for http, wss for https.
+  const std::string url = hub_url.starts_with("http") ? "ws" + hub_url.substr(4) : hub_url;
+  if (!url.starts_with("ws://") && !url.starts_with("wss://"))
+    throw base::validation_error("hub_url", "must begin with unix:, ws://, wss://, http:// or https://");
+  const auto end = url.find_last_not_of('/');
+  return url.substr(0, end + 1) + std::string(kConnectPath);
 }
 
 struct Agent::Impl {

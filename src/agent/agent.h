@@ -16,7 +16,7 @@
 namespace slipway::agent {
 
 struct AgentOptions {
-  std::string hub_url;          // unix:/path/to.sock, ws://host[:port], wss://host[:port]
+  std::string hub_url;          // unix:/path/to.sock, ws://host[:port], wss://host[:port], http(s)://…
   std::string token_file;       // the one-time token, if there is one still
   std::string state_directory;  // the agent's own credential, 0600: memory-backed, gone with the machine
   std::string version;

@@ -30,7 +30,7 @@ constexpr std::string_view kHelp = R"(slipway-agent: connects a workspace with i
 usage: slipway-agent run [options]
        slipway-agent --help | --version
 
-  --hub-url URL        SLIPWAY_HUB_URL           unix:/path/to.sock, ws://host:port or wss://host
+  --hub-url URL        SLIPWAY_HUB_URL           unix:/path/to.sock, ws://host:port or wss://host (or http, https)
   --token-file FILE    SLIPWAY_AGENT_TOKEN_FILE  the one-time token
   --state-dir DIR      SLIPWAY_STATE_DIR         for the agent's credential; memory-backed (default: /run/slipway-agent)
   --home DIR           SLIPWAY_HOME              where programs start (default: HOME, else the account's)

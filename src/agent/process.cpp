@@ -16,15 +16,10 @@
 #include <system_error>
 #include <unordered_map>
 
+#include "base/program_path.h"
+
 namespace slipway::agent {
 namespace {
-
-constexpr std::string_view kDefaultPath = "/usr/local/bin:/usr/bin:/bin";
-
-bool is_executable_file(const std::string& path) {
-  struct stat facts;
-  return ::stat(path.c_str(), &facts) == 0 && S_ISREG(facts.st_mode) && ::access(path.c_str(), X_OK) == 0;
-}
 
 base::Error command_not_found(const std::string& program) {
   return base::Error(base::ErrorClass::user, "COMMAND_NOT_FOUND", "'" + program + "': command not found");
@@ -38,17 +33,12 @@ std::string find_program(const ProcessSpec& spec) {
   if (spec.program.find('/') != spec.program.npos) {
     // A relative path is one from the directory in which the program will run.
     const std::string path = spec.program.starts_with('/') ? spec.program : spec.directory + '/' + spec.program;
-    if (is_executable_file(path)) return path;
+    if (base::is_program(path)) return path;
     throw ::access(path.c_str(), F_OK) == 0 ? not_executable(spec.program) : command_not_found(spec.program);
   }
   const auto set = spec.environment.find("PATH");
-  std::string_view rest = set == spec.environment.end() ? kDefaultPath : std::string_view(set->second);
-  while (!rest.empty()) {
-    const auto end = std::min(rest.find(':'), rest.size());
-    const std::string path = std::string(rest.substr(0, end)) + '/' + spec.program;
-    if (end > 0 && is_executable_file(path)) return path;
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-  }
+  const std::string_view folders = set == spec.environment.end() ? base::kDefaultPath : std::string_view(set->second);
+  if (auto path = base::find_program(spec.program, folders)) return *std::move(path);
   throw command_not_found(spec.program);
 }
 

@@ -93,6 +93,14 @@ net::Response success(const Meta& meta, int status, const json::Value& data) {
                   json::Object{{"success", true}, {"data", data}, {"meta", meta_object(meta)}});
 }
 
+net::Response bytes(const Meta& meta, std::string content) {
+  net::Response response{.status = 200, .headers = {}, .body = std::move(content)};
+  response.headers.set("Content-Type", "application/octet-stream");
+  response.headers.set("X-Request-Id", meta.request_id);
+  response.headers.set("Cache-Control", "no-store");
+  return response;
+}
+
 net::Response list(const Meta& meta, json::Array items, const Page& page) {
   auto described = meta_object(meta);
   described["pagination"] = json::to_value(page);

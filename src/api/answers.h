@@ -28,6 +28,7 @@ struct Page {
 SLIPWAY_JSON_CAMEL(Page, total, total_is_estimate, page, page_size, has_more, next_cursor)
 
 net::Response success(const Meta& meta, int status, const json::Value& data);
+net::Response bytes(const Meta& meta, std::string content);
 net::Response list(const Meta& meta, json::Array items, const Page& page);
 // In the envelope, or as RFC 9457 problem details where `accept` asks for them.
 net::Response failure(const Meta& meta, const base::Error& error, std::string_view accept);

@@ -14,7 +14,9 @@
 #include "base/trace_context.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
+#include "fleet/daemon.h"
 #include "fleet/identity.h"
+#include "fleet/job_queue.h"
 #include "fleet/scope.h"
 #include "net/asio.h"
 #include "net/server.h"
@@ -26,6 +28,9 @@
 namespace slipway::notify {
 class WebhookDeliverer;
 }
+namespace slipway::observe {
+class SpanExporter;
+}
 namespace slipway::workflows {
 class WorkstationIntake;
 struct WorkstationServices;
@@ -35,6 +40,7 @@ namespace slipway::api {
 
 class ChangeStream;
 class Doorbell;
+class JobBells;
 struct PubsubPush;
 
 // Everything that handlers use; wired by app, lives longer than the server. For the loop's thread.
@@ -51,16 +57,21 @@ struct Hub {
   const fleet::Sealer& sealer;
   ChangeStream& changes;
   Doorbell& run_bell;
+  JobBells& job_bells;
   notify::WebhookDeliverer& webhooks;
   const workflows::WorkstationServices* workstations = nullptr;  // of a hub that works with the cloud
   KeysInProgress keys_in_progress;
-  KeyCache key_cache;
+  KeyCache<fleet::ApiKey> key_cache;
+  KeyCache<fleet::DaemonKey> daemon_key_cache;
   observe::Registry& metrics;
   const observe::Logger& log;
   workflows::WorkstationIntake* intake = nullptr;  // without a cloud: none
   PubsubPush* push = nullptr;                      // unless it is configured
+  observe::SpanExporter* spans = nullptr;          // unless somebody collects them
+  fleet::QueueLimits queue_limits = {};            // of provisioner jobs
   bool open_metrics = false;                       // /metrics without a key
   bool draining = false;                           // nobody waits for anything any more
+  std::string agent_program = {};                  // a file: what machines run to call the hub
   std::string version;
 };
 
@@ -87,6 +98,7 @@ struct Call {
   std::string route;                        // the pattern, for metrics and logs
   std::vector<std::string> parameters;      // what stood at each ':name' of the pattern
   std::optional<Caller> caller;
+  std::optional<fleet::DaemonKey> daemon;  // whose key it is, where a provisioner daemon calls
 
   // The trace of what this request causes: StartRequest::trace (WF-49).
   std::string trace_text() const { return (trace ? trace->caused(request_id) : base::trace_of(request_id)).text(); }

@@ -2,6 +2,7 @@
 
 #include "api/keys_in_progress.h"
 #include "fleet/idempotency.h"
+#include "net/event_loop.h"
 
 namespace slipway::api {
 namespace {
@@ -18,12 +19,18 @@ std::optional<std::string> read_key(const Call& call) {
   return std::string(key);
 }
 
+constexpr std::size_t kOnTheLoopMax = 64 << 10;  // bytes: a fraction of a millisecond; what is larger goes to a worker
+
 // Keyed: the body may hold secrets that could be guessed from a plain hash.
-std::string hash_of(const Call& call) {
+net::Awaitable<std::string> hash_of(const Call& call) {
   const auto& request = call.request;
-  return call.hub.sealer
-      .derive("request/" + std::string(net::to_string(request.method)) + " " + request.target + "\n" + request.body)
-      .reveal();
+  const auto hash = [&] {
+    return call.hub.sealer
+        .derive("request/" + std::string(net::to_string(request.method)) + " " + request.target + "\n" + request.body)
+        .reveal();
+  };
+  if (request.body.size() <= kOnTheLoopMax) co_return hash();
+  co_return co_await net::run_blocking(call.hub.io, call.hub.workers, hash);
 }
 
 // The body is sealed: that of a new API key holds the key.
@@ -52,7 +59,7 @@ net::Response replay(const Call& call, const std::string& hash, const fleet::Sto
 net::Awaitable<Committed> commit(Call& call, std::move_only_function<Deed(store::Transaction&)> deed) {
   const auto key = read_key(call);
   const std::string caller = call.caller->user.str();
-  const std::string hash = key ? hash_of(call) : "";
+  const std::string hash = key ? co_await hash_of(call) : "";
   const base::Instant now = call.hub.clock.now();
 
   std::optional<KeysInProgress::Claim> claim;
@@ -81,6 +88,20 @@ net::Awaitable<Committed> commit(Call& call, std::move_only_function<Deed(store:
   });
   if (earlier) co_return Committed{replay(call, hash, *earlier), true};
   co_return Committed{std::move(done.answer), false};
+}
+
+net::Awaitable<std::optional<net::Response>> look_unless_answered(Call& call,
+                                                                  std::function<void(store::Transaction&)> look) {
+  const auto key = read_key(call);
+  const std::string caller = call.caller->user.str();
+  std::optional<fleet::StoredAnswer> earlier;
+  co_await read(call.hub, [&](store::Transaction& tx) {
+    earlier.reset();
+    if (key) earlier = fleet::find_answer(tx, caller, *key, call.hub.clock.now());
+    if (!earlier) look(tx);
+  });
+  if (!earlier) co_return std::nullopt;
+  co_return replay(call, co_await hash_of(call), *earlier);
 }
 
 }  // namespace slipway::api

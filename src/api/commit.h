@@ -28,4 +28,10 @@ struct Committed {
 // IDEMPOTENCY_KEY_REUSED, IDEMPOTENCY_KEY_IN_PROGRESS, VALIDATION_ERROR for a key that is none.
 net::Awaitable<Committed> commit(Call& call, std::move_only_function<Deed(store::Transaction&)> deed);
 
+// For what must look before it can say what its deed is. Gives the answer to an earlier request of this key, whatever
+// has become of its subject since; else `look` has run, in the same reading transaction. Throws what `look` throws, and
+// IDEMPOTENCY_KEY_REUSED, VALIDATION_ERROR as `commit`.
+net::Awaitable<std::optional<net::Response>> look_unless_answered(Call& call,
+                                                                  std::function<void(store::Transaction&)> look);
+
 }  // namespace slipway::api

@@ -3,6 +3,8 @@
 // A browser can send no key with a websocket. It asks for a ticket, with its key, and offers that as a subprotocol: not
 // in the address, which ends up in logs and histories.
 
+#include <fstream>
+
 #include "api/commit.h"
 #include "api/query.h"
 #include "api/routes.h"
@@ -10,6 +12,7 @@
 #include "base/random.h"
 #include "fleet/connect_ticket.h"
 #include "fleet/workspace.h"
+#include "net/event_loop.h"
 
 namespace slipway::api {
 namespace {
@@ -38,23 +41,42 @@ std::string bearer(const Call& call) {
   return std::string(header.substr(kScheme.size()));
 }
 
-// An agent comes with the one-time token that its machine was made with, and gets a credential of its own for it; later
-// it comes with that. The token stays good until the agent has shown that it kept the credential (on_ready).
-Answer agent(Call& call) {
-  const base::Secret shown(bearer(call));
+net::Awaitable<fleet::AgentIdentity> known_agent(Call& call, const base::Secret& shown) {
   std::optional<fleet::AgentIdentity> identity;
   co_await read(call.hub, [&](store::Transaction& tx) { identity = fleet::find_agent(tx, fleet::hash_of(shown)); });
   if (!identity) throw base::Error(base::ErrorClass::user, "UNAUTHORIZED", "the agent's token is not known");
+  co_return *std::move(identity);
+}
+
+// An agent comes with the token that its machine was made with, and gets a credential of its own for it; later it comes
+// with that. How long the token is good: fleet/workspace.h.
+Answer agent(Call& call) {
+  const auto identity = co_await known_agent(call, base::Secret(bearer(call)));
   std::optional<base::Secret> credential;
-  if (identity->by_token) {
+  if (identity.by_token) {
     credential = base::Secret("slac_" + base::random_token(32));
     co_await write(call.hub, [&](store::Transaction& tx) {
-      fleet::set_agent_credential(tx, identity->workspace, fleet::hash_of(*credential));
+      fleet::set_agent_credential(tx, identity.workspace, fleet::hash_of(*credential));
     });
   }
   auto socket = co_await call.exchange.accept_websocket();
-  co_await call.hub.agents.serve_agent(identity->workspace, std::move(credential), std::move(socket));
+  co_await call.hub.agents.serve_agent(identity.workspace, std::move(credential), std::move(socket));
   co_return std::nullopt;
+}
+
+// For the first start of a machine that a template makes: its image need not have the program.
+Answer agent_program(Call& call) {
+  parse_query<NoQuery>(call);
+  co_await known_agent(call, base::Secret(bearer(call)));
+  auto content = co_await net::run_blocking(call.hub.io, call.hub.workers, [&call] {
+    std::ifstream file(call.hub.agent_program, std::ios::binary);
+    std::string program(std::istreambuf_iterator<char>(file), {});
+    if (program.empty())
+      throw base::Error(base::ErrorClass::internal, "NO_AGENT_PROGRAM",
+                        "the agent program cannot be read: " + call.hub.agent_program);
+    return program;
+  });
+  co_return bytes(call.meta(), std::move(content));
 }
 
 base::WorkspaceId workspace_id(const Call& call) {
@@ -103,20 +125,21 @@ net::Awaitable<void> admit_by_ticket(Call& call, const base::WorkspaceId& id) {
 }
 
 // A workspace that a run is at work on may be there in a moment.
-net::Awaitable<void> expect_reachable(Call& call, const base::WorkspaceId& id) {
-  std::optional<fleet::Workspace> workspace;
-  co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
-  const bool ready = workspace->status == fleet::WorkspaceStatus::READY;
-  if (ready || workspace->run_id || call.hub.agents.connected(id)) co_return;
-  const bool stopped = workspace->status == fleet::WorkspaceStatus::SUSPENDED;
-  throw base::invalid_state(stopped ? "the workspace is stopped; start it first: slipway start " + workspace->name
-                                    : "the workspace is not running; see: slipway why " + workspace->name);
+void expect_reachable(const Call& call, const fleet::Workspace& workspace) {
+  const bool ready = workspace.status == fleet::WorkspaceStatus::READY;
+  if (ready || workspace.run_id || call.hub.agents.connected(workspace.id)) return;
+  const bool stopped = workspace.status == fleet::WorkspaceStatus::SUSPENDED;
+  throw base::invalid_state(stopped ? "the workspace is stopped; start it first: slipway start " + workspace.name
+                                    : "the workspace is not running; see: slipway why " + workspace.name);
 }
 
 Answer give_ticket(Call& call) {
   parse_query<NoQuery>(call);
   const auto id = workspace_id(call);
-  co_await expect_reachable(call, id);
+  std::optional<fleet::Workspace> workspace;
+  const auto look = [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); };
+  if (auto earlier = co_await look_unless_answered(call, look)) co_return std::move(*earlier);
+  expect_reachable(call, *workspace);
   const auto ticket = fleet::make_ticket();
   const auto now = call.hub.clock.now();
   const ConnectTicket answer{
@@ -137,7 +160,9 @@ Answer client(Call& call) {
   const auto id = workspace_id(call);
   refuse_other_sites(call.request);
   if (!call.caller) co_await admit_by_ticket(call, id);
-  co_await expect_reachable(call, id);
+  std::optional<fleet::Workspace> workspace;
+  co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
+  expect_reachable(call, *workspace);
   // A browser closes a connection whose answer names none of the subprotocols that it offered.
   std::optional<std::string> protocol;
   if (call.request.headers.contains_token("Sec-WebSocket-Protocol", kSessionProtocol)) protocol = kSessionProtocol;
@@ -155,6 +180,13 @@ void add_connect_routes(Router& router) {
               .summary = "The agent's websocket",
               .answer = answer_of(AnswerShape::websocket, 101),
               .hidden = true});
+  router.add(net::Method::get, "/v1/agent/program", Permission::open, agent_program,
+             {.id = "getAgentProgram",
+              .tag = "Workspaces",
+              .summary = "The agent program, for machines that templates make",
+              .description = "A static program for Linux on the hub's own architecture. Needs the agent's token.",
+              .answer = answer_of(AnswerShape::bytes),
+              .errors = {401}});
   Operation connect{.id = "connectWorkspace",
                     .tag = "Workspaces",
                     .summary = "A websocket to the workspace's agent: terminals, commands, files, ports",

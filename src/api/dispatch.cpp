@@ -1,11 +1,18 @@
 #include "api/dispatch.h"
 
+#include "base/digest.h"
+#include "observe/span_exporter.h"
+
 namespace slipway::api {
 namespace {
 
 constexpr std::string_view kAgentRoute = "/v1/agent/connect";
 constexpr std::string_view kUnknownRoute = "unknown";
 constexpr std::string_view kPages = "pages";
+
+// At once, of those beyond the usual size: with 64 MiB each they hold a gigabyte.
+constexpr std::size_t kLargeBodiesMax = 16;
+constexpr base::Duration kLargeBodyRetry = std::chrono::seconds(2);
 
 base::Error unauthorized(std::string message) {
   return base::Error(base::ErrorClass::user, "UNAUTHORIZED", std::move(message));
@@ -48,6 +55,7 @@ Dispatcher::Dispatcher(Hub& hub, const Router& router, const net::StaticFiles* p
       pages_(pages),
       cors_(std::move(options.cors)),
       rates_(options.rate),
+      embedded_key_(fleet::embedded_daemon_key(hub.sealer)),
       metrics_(hub.metrics) {}
 
 net::Awaitable<void> Dispatcher::handle(net::Exchange& exchange) {
@@ -116,22 +124,80 @@ net::Awaitable<std::optional<net::Response>> Dispatcher::answer(Call& call, Outg
   co_return co_await match.route->handler(call);
 }
 
-net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission) {
-  const auto header = call.request.headers.get("Authorization");
+// Throws UNAUTHORIZED, unless nobody needs to be known.
+net::Awaitable<Dispatcher::Identity> Dispatcher::identify(const net::Request& request, Permission permission) {
+  const auto header = request.headers.get("Authorization");
   constexpr std::string_view kScheme = "Bearer ";
   const bool has_key = header && header->starts_with(std::string(kScheme) + std::string(fleet::kKeyPrefix));
+  Identity identity;
   if (has_key) {
     const base::Secret shown{std::string(header->substr(kScheme.size()))};
     const std::string hash = fleet::hash_of(shown);
     auto key = hub_.key_cache.find(hash, hub_.clock.now());
     if (!key) key = co_await find_key(hash);
-    if (key) call.caller = Caller{key->user_id, key->user_name, key->role, key->id.str()};
+    if (key) identity.caller = Caller{key->user_id, key->user_name, key->role, key->id.str()};
   }
-  if (permission == Permission::open) co_return;
-  if (!call.caller)
+  if (permission == Permission::open) co_return identity;
+  if (permission == Permission::daemon || permission == Permission::admin_or_daemon) {
+    if (!identity.caller) identity.daemon = co_await identify_daemon(request);
+    if (identity.daemon) co_return identity;
+    if (permission == Permission::daemon)
+      throw unauthorized("a daemon key is needed: Authorization: Bearer sld_…, made by `slipway daemons keys create`");
+  }
+  if (!identity.caller)
     throw unauthorized(has_key ? "this API key is not known" : "an API key is needed: Authorization: Bearer slk_…");
-  if (permission == Permission::admin && !call.caller->is_admin())
+  co_return identity;
+}
+
+net::Awaitable<std::optional<fleet::DaemonKey>> Dispatcher::identify_daemon(const net::Request& request) {
+  const auto header = request.headers.get("Authorization");
+  constexpr std::string_view kScheme = "Bearer ";
+  if (!header || !header->starts_with(std::string(kScheme) + std::string(fleet::kDaemonKeyPrefix)))
+    co_return std::nullopt;
+  const base::Secret shown{std::string(header->substr(kScheme.size()))};
+  if (base::equal_in_constant_time(shown.reveal(), embedded_key_.reveal())) co_return fleet::embedded_daemon();
+  const std::string hash = fleet::hash_of(shown);
+  const auto asked_at = hub_.clock.now();
+  auto key = hub_.daemon_key_cache.find(hash, asked_at);
+  if (!key) {
+    const auto generation = hub_.daemon_key_cache.generation();
+    co_await read(hub_, [&](store::Transaction& tx) { key = fleet::find_daemon_key(tx, hash); });
+    if (key) hub_.daemon_key_cache.keep(hash, *key, asked_at, generation);
+  }
+  if (!key) throw unauthorized("this daemon key is not known");
+  co_return key;
+}
+
+net::Awaitable<void> Dispatcher::authenticate(Call& call, Permission permission) {
+  auto identity = co_await identify(call.request, permission);
+  call.caller = std::move(identity.caller);
+  call.daemon = std::move(identity.daemon);
+  const bool for_admins = permission == Permission::admin || permission == Permission::admin_or_daemon;
+  if (for_admins && call.caller && !call.caller->is_admin())
     throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may do this");
+}
+
+// A large body is read for those only whom the hub knows, and for a few at once.
+net::Awaitable<net::BodyAllowance> Dispatcher::allow_body(const net::Request& request) {
+  const auto usual = net::ServerLimits{}.body_bytes;
+  const auto match = router_.match(request);
+  const auto limit = match.route != nullptr ? match.route->operation.body_limit : 0;
+  if (limit == 0 || limit <= usual) co_return net::BodyAllowance{.bytes = limit != 0 ? limit : usual};
+  const auto length = request.headers.get("Content-Length");
+  const bool is_small =
+      length ? length->size() < std::to_string(usual).size() : !request.headers.get("Transfer-Encoding").has_value();
+  if (is_small) co_return net::BodyAllowance{.bytes = usual};
+  if (match.route->permission == Permission::open)
+    match.route->knows_sender(hub_, request, match.parameters);
+  else
+    co_await identify(request, match.route->permission);
+  if (*large_bodies_ >= kLargeBodiesMax)
+    throw base::Error(base::ErrorClass::transient, "TOO_MANY_UPLOADS",
+                      "the hub takes " + std::to_string(kLargeBodiesMax) + " large uploads at once; try again")
+        .with_retry_after(kLargeBodyRetry);
+  ++*large_bodies_;
+  co_return net::BodyAllowance{
+      .bytes = limit, .slot = std::shared_ptr<void>(nullptr, [held = large_bodies_](std::nullptr_t) { --*held; })};
 }
 
 net::Awaitable<std::optional<fleet::ApiKey>> Dispatcher::find_key(const std::string& hash) {
@@ -167,6 +233,7 @@ void Dispatcher::count_refused(const base::Error& error) {
 
 void Dispatcher::record(const Call& call, int status, std::optional<base::Duration> took) {
   metrics_.count(call.route, call.request.method, status, took);
+  if (hub_.spans != nullptr && took) trace(call, status, *took);
   if (!hub_.log.enabled(observe::Level::debug)) return;
   hub_.log.debug("answered", {{"request", call.request_id},
                               {"method", net::to_string(call.request.method)},
@@ -174,6 +241,28 @@ void Dispatcher::record(const Call& call, int status, std::optional<base::Durati
                               {"status", status},
                               {"ms", took.value_or(base::Duration(0))},
                               {"trace", call.trace ? call.trace->trace_id : ""}});
+}
+
+// What somebody else traces, and what changes something: who only looks would fill the collector, and so would daemons
+// that wait and say that they live.
+void Dispatcher::trace(const Call& call, int status, base::Duration took) const {
+  const bool only_looks = call.request.method == net::Method::get || call.request.method == net::Method::head;
+  if (!call.trace && (only_looks || call.daemon)) return;
+  const auto now = hub_.clock.now();
+  const auto context = base::trace_from_text(call.trace_text());
+  if (!context) return;
+  constexpr int kServerError = 500;
+  hub_.spans->add({.context = *context,
+                   .parent_span_id = call.trace ? call.trace->span_id : "",
+                   .name = std::string(net::to_string(call.request.method)) + " " + call.route,
+                   .kind = observe::SpanKind::server,
+                   .started_at = now - took,
+                   .ended_at = now,
+                   .attributes = {{"http.request.method", std::string(net::to_string(call.request.method))},
+                                  {"http.route", call.route},
+                                  {"http.response.status_code", std::to_string(status)},
+                                  {"slipway.request", call.request_id}},
+                   .error = status >= kServerError ? std::optional("HTTP " + std::to_string(status)) : std::nullopt});
 }
 
 net::ServerHooks Dispatcher::hooks() {
@@ -187,7 +276,7 @@ net::ServerHooks Dispatcher::hooks() {
                 answer.status = status;
                 return answer;
               },
-          .body_limit = {},
+          .body_limit = [this](const net::Request& request) { return allow_body(request); },
           .on_trouble =
               [this](const base::Error& error) { hub_.log.warning("connection trouble", {{"error", error.what()}}); }};
 }

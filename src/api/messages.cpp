@@ -144,18 +144,19 @@ Answer list_some(Call& call) {
   co_return list(call.meta(), std::move(items), page);
 }
 
-net::Awaitable<ReceivedMessage> message_of(Call& call) {
+ReceivedMessage message_of(store::Transaction& tx, const Call& call) {
   const MessageId id(call.parameters.at(0));
-  std::optional<ReceivedMessage> message;
-  co_await read(call.hub, [&](store::Transaction& tx) { message = fleet::find_message(tx, id); });
+  auto message = fleet::find_message(tx, id);
   if (!message) throw base::not_found("message", id.str());
-  co_return std::move(*message);
+  return std::move(*message);
 }
 
 Answer show(Call& call) {
   parse_query<NoQuery>(call);
-  const auto message = co_await message_of(call);
-  co_return call.success(200, json::to_value(view_message(message, true)));
+  json::Value shown;
+  co_await read(call.hub,
+                [&](store::Transaction& tx) { shown = json::to_value(view_message(message_of(tx, call), true)); });
+  co_return call.success(200, std::move(shown));
 }
 
 workflows::WorkstationIntake& intake_of(const Call& call) {
@@ -191,27 +192,28 @@ Answer replay(Call& call) {
   parse_query<NoQuery>(call);
   const auto request = parse_body<ReplayMessage>(call);
   auto& intake = intake_of(call);
-  const auto message = co_await message_of(call);
-  std::optional<durable::RunRecord> run;
-  if (message.outcome == MessageOutcome::refused)  // else an earlier answer may be asked for again by its key
-    run = intake.make_run(order_of(request, message, intake.tiers()), message);
+  ReceivedMessage message;
+  const auto look = [&](store::Transaction& tx) { message = message_of(tx, call); };
+  if (auto earlier = co_await look_unless_answered(call, look)) co_return std::move(*earlier);
+  check_refused(message);
+  auto run = intake.make_run(order_of(request, message, intake.tiers()), message);
   const auto now = call.hub.clock.now();
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     auto changed = fleet::get_message_for_update(tx, message.id);
     check_refused(changed);
-    durable::journal::insert_run(tx, *run);
-    fleet::accept_replayed(tx, changed.id, run->id, call.caller->user.str(), now);
+    durable::journal::insert_run(tx, run);
+    fleet::accept_replayed(tx, changed.id, run.id, call.caller->user.str(), now);
     resolve_when_none_is_left(tx, changed.subscription, call.caller->user.str(), now);
     changed = fleet::find_message(tx, changed.id).value();
-    const auto usual = durable::journal::usual_duration(tx, run->type);
-    return Deed{.answer = accepted(call, *run, "message", json::to_value(view_message(changed, true)), usual),
+    const auto usual = durable::journal::usual_duration(tx, run.type);
+    return Deed{.answer = accepted(call, run, "message", json::to_value(view_message(changed, true)), usual),
                 .action = "message.replay",
                 .resource_type = "message",
                 .resource_id = changed.id.str(),
-                .details = json::Object{{"run", run->id.str()}, {"corrected", request.data.has_value()}}};
+                .details = json::Object{{"run", run.id.str()}, {"corrected", request.data.has_value()}}};
   });
   if (committed.replayed) co_return std::move(committed.answer);
-  co_return co_await launch(call, std::move(*run), std::move(committed.answer));
+  co_return co_await launch(call, std::move(run), std::move(committed.answer));
 }
 
 }  // namespace

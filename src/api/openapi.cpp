@@ -17,6 +17,9 @@ struct Tag {
 constexpr std::array kTags = {
     Tag{"Workspaces", "Machines that people work on"},
     Tag{"Workstations", "Workspaces on Google's Cloud Workstations, sold by tier"},
+    Tag{"Templates", "What workspaces are built from, in versions"},
+    Tag{"States", "What provisioners remember of the workspaces that they have built"},
+    Tag{"Quota", "What workspaces may cost, by group"},
     Tag{"Organizations", "Whose workstations they are, and into which network they go"},
     Tag{"Runs", "What workflows do and did, step by step"},
     Tag{"Metrics", "Runs in numbers"},
@@ -26,10 +29,14 @@ constexpr std::array kTags = {
     Tag{"Messages", "What a Pub/Sub subscription delivered, and what was made of it"},
     Tag{"Schedules", "Runs by the calendar"},
     Tag{"Queues", "How many runs may be at work"},
+    Tag{"Jobs", "Work for provisioner daemons"},
+    Tag{"Daemons", "Provisioner daemons, and the keys that they show"},
     Tag{"Identity", "Who may ask"},
     Tag{"Audit", "Who did what"},
     Tag{"System", "The hub itself"},
 };
+
+constexpr std::string_view kBytes = "application/octet-stream";
 
 constexpr std::string_view kAbout =
     "The control plane for machines that people work on. Every change runs as a durable workflow: the answer to a "
@@ -163,6 +170,9 @@ json::Object answer_content(const Operation& operation, json::Schemas& schemas) 
     case AnswerShape::html:
       content = body_content(json::Object{{"type", "string"}}, "text/html");
       break;
+    case AnswerShape::bytes:
+      content = body_content(json::Object{}, kBytes);
+      break;
     case AnswerShape::none:
     case AnswerShape::stream:
     case AnswerShape::websocket:
@@ -203,11 +213,11 @@ std::set<int> error_statuses(const Router::Route& route) {
   std::set<int> statuses{400, 429, 500, 503};
   statuses.insert(operation.errors.begin(), operation.errors.end());
   if (route.permission != Permission::open) statuses.insert(401);
-  if (route.permission == Permission::admin) statuses.insert(403);
+  if (route.permission == Permission::admin || route.permission == Permission::admin_or_daemon) statuses.insert(403);
   if (route.pattern.find(':') != std::string::npos) statuses.insert(404);
-  if (operation.body.schema != nullptr) statuses.insert(413);
+  if (operation.body.schema != nullptr || operation.body.bytes) statuses.insert(413);
   if (operation.if_match) statuses.insert(412);
-  if (route.method != net::Method::get) statuses.insert({409, 422});  // of an Idempotency-Key
+  if (route.method != net::Method::get) statuses.insert({409, 422});  // of an Idempotency-Key, or as errors of its own
   return statuses;
 }
 
@@ -237,6 +247,13 @@ std::string whose(std::string_view collection) {
   return "Of the " + one;
 }
 
+// Takes no Idempotency-Key. A key is its caller's, and there is none; a daemon's calls may be repeated as they are; and
+// what only asks changes nothing.
+bool is_repeatable(const Router::Route& route) {
+  return route.permission == Permission::open || route.permission == Permission::daemon ||
+         route.operation.id == "checkQuota";
+}
+
 json::Array parameters(const Router::Route& route, json::Schemas& schemas) {
   const auto& operation = route.operation;
   json::Array all;
@@ -249,8 +266,7 @@ json::Array parameters(const Router::Route& route, json::Schemas& schemas) {
   if (operation.query.parameters != nullptr)
     for (auto& parameter : operation.query.parameters(schemas)) all.push_back(std::move(parameter));
   const bool get = route.method == net::Method::get;
-  if (!get && route.permission != Permission::open)  // a key is its caller's
-    all.push_back(reference("parameters", "IdempotencyKey"));
+  if (!get && !is_repeatable(route)) all.push_back(reference("parameters", "IdempotencyKey"));
   if (!get) all.push_back(reference("parameters", "TraceParent"));
   if (operation.if_match) all.push_back(reference("parameters", "IfMatch"));
   if (operation.etag && get) all.push_back(reference("parameters", "IfNoneMatch"));
@@ -297,6 +313,9 @@ json::Object describe_route(const Router::Route& route, json::Schemas& schemas) 
       content["application/json"].as_object()["example"] = std::move(example);
     described["requestBody"] = json::Object{{"required", operation.body.required}, {"content", std::move(content)}};
   }
+  if (operation.body.bytes)
+    described["requestBody"] =
+        json::Object{{"required", operation.body.required}, {"content", body_content(json::Object{}, kBytes)}};
   described["responses"] = answers(route, schemas);
   if (route.permission == Permission::open) described["security"] = json::Array{};
   return described;

@@ -3,7 +3,9 @@
 #include <cctype>
 
 #include "fleet/alert.h"
+#include "fleet/job_change.h"
 #include "fleet/run_changes.h"
+#include "fleet/template_change.h"
 #include "fleet/workspace.h"
 #include "fleet/workstation.h"
 #include "notify/webhook_events.h"
@@ -24,6 +26,9 @@ json::Value data_of(std::string_view type, json::Schemas& schemas) {
   json::Value whole = json::Object{{"type", "object"}};
   if (type.starts_with("workspace.")) whole = schemas.of<fleet::Workspace>();
   if (type.starts_with("workstation.")) whole = schemas.of<fleet::Workstation>();
+  if (type.starts_with("template.")) whole = schemas.of<fleet::TemplateChange>();
+  if (type.starts_with("template.version.")) whole = schemas.of<fleet::VersionChange>();
+  if (type.starts_with("job.")) whole = schemas.of<fleet::JobChange>();
   if (type.starts_with("alert.")) whole = schemas.of<fleet::Alert>();
   if (type.starts_with("run.") || type.starts_with("step.")) whole = schemas.of<fleet::RunChange>();
   const auto truncated =

@@ -25,6 +25,7 @@ struct QueryOf {
 struct BodyOf {
   MakeSchema schema = nullptr;  // null: no body
   bool required = true;
+  bool bytes = false;  // any bytes instead of JSON; then there is no schema
 };
 enum class AnswerShape {
   none,       // nothing but the status
@@ -34,6 +35,7 @@ enum class AnswerShape {
   text,       // text/plain
   lines,      // application/jsonl: a JSON text in each line
   html,       // text/html
+  bytes,      // application/octet-stream
   stream,     // server-sent events and nothing else
   websocket,  // 101
 };
@@ -55,6 +57,7 @@ struct Operation {
   bool etag = false;             // the answer has an ETag; If-None-Match on GET
   bool if_match = false;         // If-Match is honoured: 412
   bool prefer_wait = false;      // Prefer: wait=N is honoured
+  std::size_t body_limit = 0;    // bytes; 0: the server's, which is enough for JSON. More: for those who are known
   std::vector<int> errors = {};  // statuses besides those that follow from permission, parameters, body and method
   bool hidden = false;           // another spelling of a route, or one for our own programs: not in the document
 };
@@ -104,6 +107,7 @@ template <class T>
 BodyOf optional_body_of() {
   return {&detail::schema_of<T>, false};
 }
+inline BodyOf body_of_bytes() { return {nullptr, true, true}; }
 template <class T>
 AnswerOf one(int status = 200) {
   return {AnswerShape::data, status, &detail::schema_of<T>};

@@ -28,6 +28,7 @@ class Outgoing final : public net::Exchange {
   }
   void abandon() override { exchange_.abandon(); }
   bool answered() const override { return exchange_.answered(); }
+  bool peer_gone() const override { return exchange_.peer_gone(); }
 
  private:
   void add_headers(net::Response& response) const;

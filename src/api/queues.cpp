@@ -149,7 +149,7 @@ Answer change(Call& call, std::string_view action, std::function<void(store::Tra
                 .resource_id = name,
                 .details = details};
   });
-  call.hub.engine.queues_changed();
+  call.hub.engine.queue_changed(name);
   co_return std::move(committed.answer);
 }
 

@@ -33,9 +33,9 @@ std::optional<std::vector<std::string>> match_segments(const std::vector<std::st
 }  // namespace
 
 void Router::add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler,
-                 Operation operation) {
-  routes_.push_back(
-      {method, std::string(pattern), split(pattern), permission, std::move(handler), std::move(operation)});
+                 Operation operation, KnowsSender knows_sender) {
+  routes_.push_back({method, std::string(pattern), split(pattern), permission, std::move(handler), std::move(operation),
+                     std::move(knows_sender)});
 }
 
 Router::Match Router::match(const net::Request& request) const {

@@ -17,16 +17,21 @@ enum class Permission {
   open,    // anyone: health, the agent's own authentication
   member,  // any valid key
   admin,
+  daemon,           // a provisioner daemon, by its key: Call::daemon
+  admin_or_daemon,  // either
 };
 
 // The answer, or nothing when the handler has answered by itself (streams, websockets).
 using RouteHandler = std::function<net::Awaitable<std::optional<net::Response>>(Call&)>;
+// For open routes that authenticate by themselves and take large bodies: throws what it answers to a stranger. Asked
+// before the body is read.
+using KnowsSender = std::function<void(const Hub&, const net::Request&, const std::vector<std::string>& parameters)>;
 
 class Router {
  public:
   // `pattern` such as /v1/workspaces/:id/stop.
   void add(net::Method method, std::string_view pattern, Permission permission, RouteHandler handler,
-           Operation operation);
+           Operation operation, KnowsSender knows_sender = nullptr);
 
   struct Route {
     net::Method method;
@@ -35,6 +40,7 @@ class Router {
     Permission permission;
     RouteHandler handler;
     Operation operation;
+    KnowsSender knows_sender;
   };
   struct Match {
     const Route* route = nullptr;

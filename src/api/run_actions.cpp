@@ -7,6 +7,7 @@
 #include "durable/run_retry.h"
 #include "workflows/forget_old.h"
 #include "workflows/message_dead_letter.h"
+#include "workflows/template_import.h"
 #include "workflows/workstation_changes.h"
 #include "workflows/workstation_provision.h"
 #include "workflows/workstation_setup.h"
@@ -82,7 +83,7 @@ std::string url_of(const base::RunId& id) { return std::string(kRuns) + "/" + id
 constexpr std::array kRunsOfAdmins{
     workflows::ForgetOld::kType,        workflows::MessageDeadLetter::kType,     workflows::WorkstationProvision::kType,
     workflows::WorkstationSetup::kType, workflows::WorkstationChangeTier::kType, workflows::WorkstationOffboard::kType,
-    workflows::WorkstationSweep::kType};
+    workflows::WorkstationSweep::kType, workflows::TemplateImport::kType};
 
 // Throws FORBIDDEN; NOT_FOUND comes first, for runs that the caller may not even see.
 void check_may_steer(const Call& call, const durable::RunRecord& run) {

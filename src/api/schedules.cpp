@@ -279,14 +279,17 @@ Answer remove(Call& call) {
 
 // ---- starting by hand
 
-// Read before the commit, because its runs are made on the loop.
-net::Awaitable<Schedule> read_startable(Call& call) {
-  std::optional<Schedule> schedule;
-  co_await read(call.hub, [&](store::Transaction& tx) { schedule = get(tx, named(call)); });
-  if (!schedule->unreadable.empty()) throw base::invalid_state(schedule->unreadable);
-  if (call.hub.engine.find_workflow(schedule->definition.type) == nullptr)
-    throw base::invalid_state("this hub knows no workflow '" + schedule->definition.type + "'");
-  co_return *std::move(schedule);
+Schedule get_startable(store::Transaction& tx, const Call& call) {
+  auto schedule = get(tx, named(call));
+  if (!schedule.unreadable.empty()) throw base::invalid_state(schedule.unreadable);
+  if (call.hub.engine.find_workflow(schedule.definition.type) == nullptr)
+    throw base::invalid_state("this hub knows no workflow '" + schedule.definition.type + "'");
+  return schedule;
+}
+
+// Read before the commit, because its runs are made on the loop. Gives an answer if the request was answered before.
+Answer find_startable(Call& call, Schedule& schedule) {
+  return look_unless_answered(call, [&](store::Transaction& tx) { schedule = get_startable(tx, call); });
 }
 
 // Also refused: what was read before the commit is another schedule by now.
@@ -300,7 +303,8 @@ Schedule get_unchanged(store::Transaction& tx, const Schedule& seen) {
 Answer trigger(Call& call) {
   parse_query<NoQuery>(call);
   const auto overlap = parse_body<TriggerSchedule>(call).overlap;
-  const auto seen = co_await read_startable(call);
+  Schedule seen;
+  if (auto earlier = co_await find_startable(call, seen)) co_return std::move(*earlier);
   RunRecord run = call.hub.scheduler.make_run(seen);
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto schedule = get_unchanged(tx, seen);
@@ -327,7 +331,8 @@ Answer backfill(Call& call) {
   const auto range = parse_body<BackfillSchedule>(call);
   if (range.until > call.hub.clock.now()) throw base::validation_error("until", "lies in the future");
   if (range.until < range.from) throw base::validation_error("until", "is before from");
-  const auto seen = co_await read_startable(call);
+  Schedule seen;
+  if (auto earlier = co_await find_startable(call, seen)) co_return std::move(*earlier);
   const auto times =
       durable::times_within(durable::calendar_of(seen.definition), range.from, range.until, kBackfillMax);
   std::vector<RunRecord> made, started;

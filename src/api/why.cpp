@@ -1,5 +1,6 @@
 // GET /v1/why/:id: why something is in the state it is in, and what will happen next and when.
 
+#include "api/job_view.h"
 #include "api/query.h"
 #include "api/routes.h"
 #include "api/run_view.h"
@@ -119,6 +120,10 @@ net::Awaitable<std::optional<net::Response>> explain(Call& call) {
     }
     if (base::is_prefixed_id(id, fleet::AlertKind::prefix)) {
       why = explain_alert(tx, call.caller->scope(), fleet::AlertId(id));
+      return;
+    }
+    if (base::is_prefixed_id(id, base::JobKind::prefix)) {
+      why = explain_job(tx, call.caller->scope(), base::JobId(id), call.hub.queue_limits, call.hub.clock.now());
       return;
     }
     if (is_workstation_id(id)) {

@@ -25,7 +25,7 @@ struct Why {
 SLIPWAY_JSON_SNAKE(Why, id, kind, state, because, next)
 inline const json::Rules& json_rules(const Why*) {
   static const json::Rules rules{
-      {.member = "kind", .description = "workspace, workstation, run, webhook, webhook delivery or alert"},
+      {.member = "kind", .description = "workspace, workstation, run, job, webhook, webhook delivery or alert"},
       {.member = "because", .description = "Reasons, in words"},
       {.member = "next", .description = "What happens next, and when, where that is known"}};
   return rules;

@@ -1,5 +1,6 @@
 #include "api/workspace_status.h"
 
+#include "fleet/build.h"
 #include "net/event_loop.h"
 
 namespace slipway::api {
@@ -45,6 +46,35 @@ void judge(WorkspaceStatusView& view) {
   }
 }
 
+// What a template has built is known only from its builds: nobody looks at it between them.
+net::Awaitable<void> look_at_last_build(Hub& hub, const fleet::Workspace& workspace, WorkspaceStatusView& view) {
+  std::vector<fleet::Build> builds;
+  co_await read(hub, [&](store::Transaction& tx) {
+    builds = fleet::list_builds(tx, hub.sealer, fleet::Scope::everything("the caller may see this workspace"),
+                                workspace.id, 0, 1);
+  });
+  if (builds.empty()) co_return;
+  const auto& build = builds.front();
+  const std::string name =
+      "build " + std::to_string(build.number) + " (" + boost::describe::enum_to_string(build.transition, "") + ")";
+  view.backend.since = build.ended_at;
+  view.backend.detail = name + ": " + boost::describe::enum_to_string(build.status, "");
+  if (workspace.run_id) {
+    view.backend.state = MachineState::starting;
+    view.explanation = "run " + workspace.run_id->str() + " is at work on it: " + view.backend.detail;
+  } else if (workspace.status == WorkspaceStatus::ERROR) {
+    view.backend.state = MachineState::failed;
+    view.explanation = name + " failed: " + (view.error ? view.error->message : "no reason was recorded") +
+                       ". What it made is in its state: start it again, or delete it";
+  } else {
+    const bool is_started = workspace.status == WorkspaceStatus::READY;
+    view.backend.state = is_started ? MachineState::running : MachineState::stopped;
+    view.explanation = "as " + name + " left it, with " + std::to_string(build.resources.size()) +
+                       " resources; nothing looks at them between builds";
+    if (is_started && view.agent.connected) view.explanation += ". Its agent is connected";
+  }
+}
+
 }  // namespace
 
 net::Awaitable<WorkspaceStatusView> look_at(Hub& hub, fleet::Workspace workspace) {
@@ -56,6 +86,11 @@ net::Awaitable<WorkspaceStatusView> look_at(Hub& hub, fleet::Workspace workspace
                            .backend = {},
                            .agent = {},
                            .explanation = {}};
+  view.agent = {hub.agents.connected(workspace.id), workspace.last_activity};
+  if (workspace.provider == fleet::kBuiltProvider) {
+    co_await look_at_last_build(hub, workspace, view);
+    co_return view;
+  }
   view.backend = co_await net::run_blocking(hub.io, hub.workers, [&] {
     try {
       return hub.workflows.provider_of(workspace).status(workspace.instance_name);
@@ -66,7 +101,7 @@ net::Awaitable<WorkspaceStatusView> look_at(Hub& hub, fleet::Workspace workspace
                                       .limits = {}};
     }
   });
-  view.agent = {hub.agents.connected(workspace.id), workspace.last_activity};
+  view.agent = {hub.agents.connected(workspace.id), workspace.last_activity};  // anew: asking the backend took a while
   judge(view);
   co_return view;
 }

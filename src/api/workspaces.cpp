@@ -1,10 +1,12 @@
 #include "api/routes.h"
 
+#include "api/built_workspaces.h"
 #include "api/conditional.h"
 #include "api/cursor.h"
 #include "api/launch.h"
 #include "api/query.h"
 #include "api/run_view.h"
+#include "api/workspace_runs.h"
 #include "api/workspace_status.h"
 #include "durable/journal.h"
 #include "fleet/workspace.h"
@@ -47,8 +49,12 @@ struct CreateWorkspace {
   std::optional<std::string> image_tag;
   std::optional<CreateMetadata> metadata;
   std::optional<std::map<std::string, std::string>> environment;
+  std::optional<std::string> from_template;
+  std::optional<std::string> template_version;
+  std::optional<std::map<std::string, std::string>> parameters;
 };
-SLIPWAY_JSON_SNAKE(CreateWorkspace, name, provider, zone, machine_type, image_tag, metadata, environment)
+SLIPWAY_JSON_SNAKE(CreateWorkspace, name, provider, zone, machine_type, image_tag, metadata, environment, from_template,
+                   template_version, parameters)
 inline const json::Rules& json_rules(const CreateWorkspace*) {
   static const json::Rules rules{
       {.member = "name",
@@ -65,7 +71,42 @@ inline const json::Rules& json_rules(const CreateWorkspace*) {
       {.member = "environment",
        .description = "Variables of the user's processes: names of letters, digits and '_', together at most 64 KiB. "
                       "Never shown again",
+       .max_items = kEnvironmentMax},
+      {.member = "from_template",
+       .description = "A template's name: the workspace is built from it, and has no provider, zone, machine type, "
+                      "image or environment of its own",
+       .max_length = kTextMax},
+      {.member = "template_version", .description = "The template's active one, if not given", .max_length = kTextMax},
+      {.member = "parameters",
+       .description = "Values of the template's parameters, as text; a list is JSON",
        .max_items = kEnvironmentMax}};
+  return rules;
+}
+
+// Of workspaces that are built from templates; the others take neither.
+struct StartWorkspace {
+  std::optional<std::string> template_version;
+  std::optional<std::map<std::string, std::string>> parameters;
+};
+SLIPWAY_JSON_SNAKE(StartWorkspace, template_version, parameters)
+inline const json::Rules& json_rules(const StartWorkspace*) {
+  static const json::Rules rules{
+      {.member = "template_version",
+       .description = "Of a workspace that is built from a template: as it was built last, if not given",
+       .max_length = kTextMax},
+      {.member = "parameters", .description = "Values to change; those not given stay", .max_items = kEnvironmentMax}};
+  return rules;
+}
+
+struct DeleteWorkspace {
+  bool orphan = false;
+};
+SLIPWAY_JSON_SNAKE(DeleteWorkspace, orphan)
+inline const json::Rules& json_rules(const DeleteWorkspace*) {
+  static const json::Rules rules{
+      {.member = "orphan",
+       .description = "For admins, of a workspace that is built from a template: the record goes, and whatever was "
+                      "built stays, unknown to the hub"}};
   return rules;
 }
 
@@ -110,13 +151,37 @@ WorkspaceId read_id(const Call& call) {
   return WorkspaceId(text);
 }
 
-std::string etag(const Workspace& workspace) {
-  const auto connected = workspace.last_connected_at ? base::to_unix_ms(*workspace.last_connected_at) : 0;
-  return "\"" + std::to_string(workspace.version) + "-" + std::to_string(connected) + "\"";
+// What a template decides is not for its user to say.
+void check_is_built(const CreateWorkspace& request) {
+  const auto refuse = [](std::string_view field, bool is_given) {
+    if (is_given) throw base::validation_error(field, "is decided by the template; leave it out");
+  };
+  refuse("provider", request.provider.has_value());
+  refuse("zone", request.zone.has_value());
+  refuse("machine_type", request.machine_type.has_value());
+  refuse("image_tag", request.image_tag.has_value());
+  refuse("environment", request.environment.has_value());
+}
+
+fleet::Metadata metadata_of(const CreateWorkspace& request) {
+  if (!request.metadata) return {};
+  return {request.metadata->repo, request.metadata->branch, request.metadata->device_id};
+}
+
+// Which of the two kinds of workspaces it is: runs of different types change them. Gives an answer if the request was
+// answered before.
+Answer find_kind(Call& call, const WorkspaceId& id, bool& is_built) {
+  return look_unless_answered(call, [&call, id, &is_built](store::Transaction& tx) {
+    is_built = fleet::get(tx, call.caller->scope(), id).provider == fleet::kBuiltProvider;
+  });
 }
 
 void check(const CreateWorkspace& request) {
   fleet::validate_name("name", request.name);
+  if (request.from_template) return check_is_built(request);
+  if (request.template_version || request.parameters)
+    throw base::validation_error(request.template_version ? "template_version" : "parameters",
+                                 "is of a template: from_template is missing");
   if (!request.environment) return;
   std::size_t bytes = 0;
   for (const auto& [name, value] : *request.environment) {
@@ -152,14 +217,12 @@ Workspace make_workspace(Call& call, const CreateWorkspace& request) {
                       .machine_type = request.machine_type.value_or(types.empty() ? "" : types.front().name),
                       .status = WorkspaceStatus::PROVISIONING,
                       .last_connected_at = {},
-                      .metadata = {},
+                      .metadata = metadata_of(request),
                       .created_at = now,
                       .updated_at = now,
                       .run_id = {},
                       .error = {},
                       .last_activity = {}};
-  if (request.metadata)
-    workspace.metadata = {request.metadata->repo, request.metadata->branch, request.metadata->device_id};
   providers::MachineSpec spec{.name = workspace.instance_name,
                               .machine_type = workspace.machine_type,
                               .image_tag = workspace.image_tag,
@@ -171,10 +234,6 @@ Workspace make_workspace(Call& call, const CreateWorkspace& request) {
   return workspace;
 }
 
-// Where the operator made such a queue, what needs a machine waits in it, by owner. What gives machines back never
-// does.
-constexpr std::string_view kQueue = "workspaces";
-
 durable::RunRecord make_run(Call& call, std::string_view type, const Workspace& workspace, WorkspaceRequest request) {
   request.provider = workspace.provider;
   return call.hub.engine.make_record(
@@ -184,7 +243,7 @@ durable::RunRecord make_run(Call& call, std::string_view type, const Workspace& 
        .triggered_by = call.caller->user.str(),
        .owner_id = workspace.owner_id.str(),
        .input = json::to_value(request),
-       .ticket = durable::Ticket{.queue = std::string(kQueue), .key = workspace.owner_id.str()},
+       .ticket = durable::Ticket{.queue = std::string(kMachineQueue), .key = workspace.owner_id.str()},
        .trace = call.trace_text()});
 }
 
@@ -205,6 +264,11 @@ Answer create(Call& call) {
   parse_query<NoQuery>(call);
   const auto request = parse_body<CreateWorkspace>(call);
   check(request);
+  if (request.from_template) {
+    WishedBuild wish{.template_version = request.template_version,
+                     .parameters = request.parameters.value_or(std::map<std::string, std::string>{})};
+    co_return co_await create_built(call, request.name, *request.from_template, std::move(wish), metadata_of(request));
+  }
   Workspace workspace = make_workspace(call, request);
   const auto run = make_run(call, workflows::WorkspaceCreate::kType, workspace, {.workspace_id = workspace.id});
   workspace.run_id = run.id;
@@ -227,7 +291,7 @@ Answer create(Call& call) {
 durable::RunRecord make_change(Call& call, std::string_view type, WorkspaceRequest request, const WorkspaceId& id) {
   request.workspace_id = id;
   std::optional<durable::Ticket> ticket;
-  if (type == workflows::WorkspaceStart::kType) ticket = durable::Ticket{.queue = std::string(kQueue)};
+  if (type == workflows::WorkspaceStart::kType) ticket = durable::Ticket{.queue = std::string(kMachineQueue)};
   // Whose it is, is known only inside the transaction; the run's id is needed before.
   return call.hub.engine.make_record({.type = std::string(type),
                                       .resource_type = "workspace",
@@ -241,13 +305,8 @@ durable::RunRecord make_change(Call& call, std::string_view type, WorkspaceReque
 
 // Stores the run and makes the workspace its own. Gives what is answered and audited.
 Deed take_by(Call& call, store::Transaction& tx, Workspace& workspace, durable::RunRecord& run) {
-  run.owner_id = workspace.owner_id.str();
+  give_to(run, workspace.owner_id);
   run.input.as_object()["provider"] = workspace.provider;
-  if (run.ticket != nullptr) {
-    durable::Ticket ticket = *run.ticket;
-    ticket.key = run.owner_id;
-    run.ticket = std::make_shared<const durable::Ticket>(std::move(ticket));
-  }
   fleet::take(tx, workspace, run.id, call.hub.clock.now());
   durable::journal::insert_run(tx, run);
   const auto usual = durable::journal::usual_duration(tx, run.type);
@@ -265,11 +324,8 @@ Answer change(Call& call, std::string_view type, WorkspaceRequest request, Check
   auto run = make_change(call, type, std::move(request), id);
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     Workspace workspace = fleet::get(tx, call.caller->scope(), id);
-    check_if_match(call, "workspace", workspace.version, etag(workspace));
-    // Not only the run in progress: one that was cut short may still be undoing.
-    for (const auto& other : durable::journal::unfinished_on(tx, id.str()))
-      throw base::invalid_state("run " + other.record.id.str() +
-                                " is at work on this workspace; wait for it or cancel it");
+    check_if_match(call, "workspace", workspace.version, workspace_etag(workspace));
+    check_nobody_at_work(tx, id);
     check(workspace);
     return take_by(call, tx, workspace, run);
   });
@@ -279,11 +335,21 @@ Answer change(Call& call, std::string_view type, WorkspaceRequest request, Check
 
 Answer start(Call& call) {
   parse_query<NoQuery>(call);
-  parse_body<NoBody>(call);
+  const auto request = parse_body<StartWorkspace>(call);
   const auto id = read_id(call);
+  bool is_built = false;
+  if (auto earlier = co_await find_kind(call, id, is_built)) co_return std::move(*earlier);
+  if (is_built) {
+    WishedBuild wish{.template_version = request.template_version,
+                     .parameters = request.parameters.value_or(std::map<std::string, std::string>{})};
+    co_return co_await change_built(call, id, fleet::Transition::start, std::move(wish));
+  }
+  if (request.template_version || request.parameters)
+    throw base::validation_error(request.parameters ? "parameters" : "template_version",
+                                 "the workspace is not built from a template");
   // What is there counts, not what is recorded: a machine that died may be started although it is called READY.
   const bool reachable = call.hub.agents.connected(id);
-  return change(call, workflows::WorkspaceStart::kType, {}, [reachable](const Workspace& workspace) {
+  co_return co_await change(call, workflows::WorkspaceStart::kType, {}, [reachable](const Workspace& workspace) {
     if (workspace.status == WorkspaceStatus::READY && reachable) throw base::invalid_state("the workspace is running");
   });
 }
@@ -291,9 +357,18 @@ Answer start(Call& call) {
 Answer stop(Call& call) {
   parse_query<NoQuery>(call);
   const auto mode = parse_body<StopWorkspace>(call).mode;
+  const auto id = read_id(call);
+  bool is_built = false;
+  if (auto earlier = co_await find_kind(call, id, is_built)) co_return std::move(*earlier);
+  if (is_built) {
+    if (mode == StopMode::suspend)
+      throw base::Error(base::ErrorClass::user, "SUSPEND_UNSUPPORTED",
+                        "what is built from a template can be stopped, not suspended");
+    co_return co_await change_built(call, id, fleet::Transition::stop, {});
+  }
   WorkspaceRequest request;
   request.mode = mode == StopMode::suspend ? "suspend" : "stop";
-  return change(call, workflows::WorkspaceStop::kType, request, [mode](const Workspace& workspace) {
+  co_return co_await change(call, workflows::WorkspaceStop::kType, request, [mode](const Workspace& workspace) {
     // Asked for by name, a suspended machine is stopped: that frees its memory.
     if (workspace.status == WorkspaceStatus::SUSPENDED && mode != StopMode::stop)
       throw base::invalid_state("the workspace is stopped");
@@ -303,14 +378,20 @@ Answer stop(Call& call) {
 // Legal in every state: what is at work is cut short by the run, and waited for. A delete that is already at work is
 // the answer to another.
 Answer remove(Call& call) {
-  parse_query<NoQuery>(call);
+  const auto query = parse_query<DeleteWorkspace>(call);
   const auto id = read_id(call);
+  bool is_built = false;
+  if (auto earlier = co_await find_kind(call, id, is_built)) co_return std::move(*earlier);
+  if (query.orphan && !call.caller->is_admin())
+    throw base::Error(base::ErrorClass::user, "FORBIDDEN", "only an admin may leave behind what was built");
+  if (is_built) co_return co_await change_built(call, id, fleet::Transition::destroy, {.orphan = query.orphan});
+  if (query.orphan) throw base::validation_error("orphan", "the workspace is not built from a template");
   auto run = make_change(call, workflows::WorkspaceDelete::kType, {}, id);
   bool joined = false;
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     joined = false;
     Workspace workspace = fleet::get(tx, call.caller->scope(), id);
-    check_if_match(call, "workspace", workspace.version, etag(workspace));
+    check_if_match(call, "workspace", workspace.version, workspace_etag(workspace));
     for (const auto& other : durable::journal::unfinished_on(tx, id.str())) {
       if (other.record.type != run.type || other.record.id != workspace.run_id || other.parked_reason) continue;
       joined = true;
@@ -331,7 +412,7 @@ Answer get(Call& call) {
   const auto id = read_id(call);
   std::optional<Workspace> workspace;
   co_await read(call.hub, [&](store::Transaction& tx) { workspace = fleet::get(tx, call.caller->scope(), id); });
-  const auto tag = etag(*workspace);
+  const auto tag = workspace_etag(*workspace);
   co_return if_changed(call, tag, call.success(200, json::to_value(*workspace)));
 }
 
@@ -409,14 +490,16 @@ void add_workspace_routes(Router& router) {
                   .tag = "Workspaces",
                   .summary = "Destroys the machine, its home and its record",
                   .description = "Allowed in every state: a run that is at work on the workspace is cut short first.",
+                  .query = query_of<DeleteWorkspace>(),
                   .answer = one<AcceptedWorkspace>(202),
                   .if_match = true,
-                  .prefer_wait = true});
+                  .prefer_wait = true,
+                  .errors = {403}});
   add_with_alias(router, net::Method::post, "/v1/workspaces/:id/start", start,
                  {.id = "startWorkspace",
                   .tag = "Workspaces",
                   .summary = "Starts or resumes the machine",
-                  .body = optional_body_of<NoBody>(),
+                  .body = optional_body_of<StartWorkspace>(),
                   .answer = one<AcceptedWorkspace>(202),
                   .if_match = true,
                   .prefer_wait = true});

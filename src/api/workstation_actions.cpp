@@ -165,26 +165,29 @@ Answer remove(Call& call) {
   co_return co_await launch(call, run, std::move(committed.answer));
 }
 
+void check_running(const Workstation& workstation) {
+  if (workstation.status != WorkstationStatus::running) throw base::invalid_state("the workstation is not running");
+}
+
 Answer access_token(Call& call) {
   parse_query<NoQuery>(call);
   const auto request = parse_body<AskForToken>(call);
   const auto& services = cloud_of(call);
   std::optional<Workstation> workstation;
-  co_await read(call.hub, [&](store::Transaction& tx) {
+  const auto look = [&](store::Transaction& tx) {
     workstation = fleet::get_workstation(tx, call.caller->scope(), id_of(call));
+    check_running(*workstation);
+  };
+  if (auto earlier = co_await look_unless_answered(call, look)) co_return std::move(*earlier);
+  const auto made = co_await net::run_blocking(call.hub.io, call.hub.workers, [&] {
+    return services.cloud.access_token(workstation->resource_name(), request.ttl_ms.value_or(base::Duration(0)),
+                                       int(request.port.value_or(0)), {});
   });
-  std::optional<WorkstationToken> token;
-  if (workstation->status == WorkstationStatus::running) {  // else only an earlier answer can be asked for, by its key
-    const auto made = co_await net::run_blocking(call.hub.io, call.hub.workers, [&] {
-      return services.cloud.access_token(workstation->resource_name(), request.ttl_ms.value_or(base::Duration(0)),
-                                         int(request.port.value_or(0)), {});
-    });
-    token = WorkstationToken{made.token, made.expires_at, workstation->launch_url};
-  }
+  const WorkstationToken token{made.token, made.expires_at, workstation->launch_url};
   auto committed = co_await commit(call, [&](store::Transaction& tx) {
     const auto now = fleet::get_workstation(tx, call.caller->scope(), id_of(call));
-    if (!token || now.status != WorkstationStatus::running) throw base::invalid_state("the workstation is not running");
-    Deed deed{.answer = call.success(200, json::to_value(*token, json::Secrets::revealed)),
+    check_running(now);
+    Deed deed{.answer = call.success(200, json::to_value(token, json::Secrets::revealed)),
               .action = "workstation.access-token",
               .resource_type = "workstation",
               .resource_id = now.id};

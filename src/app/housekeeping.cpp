@@ -1,6 +1,7 @@
 #include "app/housekeeping.h"
 
 #include "durable/membership.h"
+#include "fleet/build.h"
 #include "fleet/workspace.h"
 #include "net/event_loop.h"
 
@@ -53,6 +54,7 @@ net::Awaitable<void> Housekeeping::find_dead_machines() {
     });
     for (const auto& workspace : page) {
       filter.after = workspace.id.str();
+      if (workspace.provider == fleet::kBuiltProvider) continue;  // only a build can tell
       if (workspace.run_id || hub_.agents.connected(workspace.id) || stopped_) continue;
       if (!alone && hub_.workflows.provider_of(workspace).is_local()) continue;  // it may be on another hub's host
       co_await guarded("looking at a machine", look_at(workspace));

@@ -93,6 +93,18 @@ void add_options(CLI::App& serve, HubConfig& config) {
                   "file (TOML) about the Google Cloud project that workstations are made in; see docs/workstations.md")
       ->envname("SLIPWAY_CLOUD")
       ->check(CLI::ExistingFile);
+  serve
+      .add_option("--jobs-per-owner", config.jobs_per_owner,
+                  "provisioner jobs of one owner that daemons do at once; 0 does not limit")
+      ->envname("SLIPWAY_JOBS_PER_OWNER")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  serve
+      .add_option("--jobs-pending-max", config.jobs_pending_max,
+                  "how long a provisioner job waits that no daemon can take, until it fails: 24h, 7d; 0 waits for ever")
+      ->envname("SLIPWAY_JOBS_PENDING_MAX")
+      ->check(is_duration)
+      ->capture_default_str();
   serve.add_option("--log-level", config.log_level, "debug, info, warning or error")
       ->envname("SLIPWAY_LOG_LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
@@ -115,6 +127,12 @@ void add_options(CLI::App& serve, HubConfig& config) {
       ->delimiter(',');
   serve.add_flag("--open-metrics", config.open_metrics, "let /metrics be read without a key")
       ->envname("SLIPWAY_OPEN_METRICS");
+  serve
+      .add_option("--embedded-runners", config.embedded_runners,
+                  "jobs that the provisioner daemon in this process carries out at once; 0: it has none")
+      ->envname("SLIPWAY_EMBEDDED_RUNNERS")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
   auto* certificate = serve.add_option("--tls-certificate", config.tls_certificate, "serve TLS with this chain (PEM)")
                           ->envname("SLIPWAY_TLS_CERTIFICATE");
   auto* key = serve.add_option("--tls-key", config.tls_key, "and this private key (PEM)")->envname("SLIPWAY_TLS_KEY");

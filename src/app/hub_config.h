@@ -31,10 +31,13 @@ struct HubConfig {
   bool webhook_allow_private = false;
   std::vector<std::string> webhook_allow;  // networks, e.g. 10.1.0.0/16
   std::filesystem::path cloud;             // the file about Google Cloud (cloud_config.h); empty: none
+  std::int64_t jobs_per_owner = 0;         // provisioner jobs of one owner at once; 0: no limit
+  std::string jobs_pending_max = "24h";    // that no daemon can take; then they fail
   bool open_metrics = false;
   std::string rate_limit = "6000/1m";     // requests of an API key; 0: no limit
   std::vector<std::string> cors_origins;  // pages that may use the API
   std::filesystem::path tls_certificate, tls_key;
+  std::size_t embedded_runners = 2;  // jobs at once of the provisioner daemon in this process; 0: none
 };
 
 // `6000/1m`: so many, and in how long; `0`: no limit, with a duration of zero. Empty when it is neither.

@@ -1,5 +1,7 @@
 #include "app/hub_metrics.h"
 
+#include "workflows/workspace_build.h"
+
 namespace slipway::app {
 
 using Kind = observe::Registry::Kind;
@@ -17,6 +19,20 @@ auto by_queue(const durable::Engine& engine, Value value) {
       if (const std::optional<double> found = value(statistics)) samples.push_back({{{"queue", queue}}, *found});
     return samples;
   };
+}
+
+// Of a build, what it brings its workspace to (RUN-18): counted by its run, which ends also where no daemon ever had a
+// job for it.
+void count_build(observe::Registry& registry, const durable::RunRecord& run, durable::EventType end) {
+  const auto request = json::from_value<workflows::WorkspaceBuildRequest>(run.input, json::Mode::lenient);
+  const auto status = end == durable::EventType::run_completed ? fleet::JobStatus::succeeded
+                      : end == durable::EventType::run_failed  ? fleet::JobStatus::failed
+                                                               : fleet::JobStatus::cancelled;
+  registry
+      .counter("slipway_workspace_builds_total", "Builds of workspaces that ended.",
+               {{"transition", boost::describe::enum_to_string(request.transition, "")},
+                {"status", boost::describe::enum_to_string(status, "")}})
+      .increment();
 }
 
 }  // namespace
@@ -108,6 +124,7 @@ void HubMetrics::count(const durable::RunRecord& run, const durable::RunState& s
         .histogram("slipway_run_duration_seconds", "From a run's start to its end.", observe::latency_buckets(),
                    {{"type", run.type}, {"status", status}})
         .observe(double((event.at - run.started_at).count()) / 1'000.0);
+    if (run.type == workflows::WorkspaceBuild::kType) count_build(registry_, run, event.type);
   }
 }
 

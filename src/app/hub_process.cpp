@@ -12,21 +12,26 @@
 #include "api/change_stream.h"
 #include "api/dispatch.h"
 #include "api/doorbell.h"
+#include "api/job_bells.h"
 #include "api/routes.h"
 #include "app/activity_recorder.h"
 #include "app/alert_mailer.h"
 #include "app/alert_watch.h"
 #include "app/cloud.h"
+#include "app/embedded_daemon.h"
 #include "app/first_key.h"
 #include "app/housekeeping.h"
 #include "app/hub_metrics.h"
+#include "app/job_sweeper.h"
 #include "app/run_statistics.h"
+#include "app/span_export.h"
 #include "app/version.h"
 #include "app/workstation_metrics.h"
 #include "durable/engine.h"
 #include "durable/scheduler.h"
 #include "fleet/audit_chain.h"
 #include "fleet/change_feed.h"
+#include "fleet/daemon.h"
 #include "fleet/run_changes.h"
 #include "fleet/sealer.h"
 #include "net/event_loop.h"
@@ -36,6 +41,9 @@
 #include "providers/sandbox/sandbox_provider.h"
 #include "web/files.h"
 #include "workflows/forget_old.h"
+#include "workflows/template_dry_run.h"
+#include "workflows/template_import.h"
+#include "workflows/workspace_build.h"
 #include "workflows/workspace_create.h"
 #include "workflows/workspace_delete.h"
 #include "workflows/workspace_start.h"
@@ -52,6 +60,7 @@ constexpr std::size_t kWorkersMax = 128;  // provider calls at once; each mostly
 // Ten thousand live streams with users beside them; below the usual descriptor limit of 20,000.
 constexpr std::size_t kConnectionsMax = 12'000;
 constexpr base::Duration kDrainPatience = 7s;    // for requests in flight
+constexpr base::Duration kJobPatience = 3s;      // for jobs in this process: what they leave is gone on with
 constexpr base::Duration kAnswerPatience = 1s;   // for answers of webhooks: without one they are sent again
 constexpr base::Duration kDrainBound = 9'500ms;  // then the process ends whatever still runs: nothing is lost by it
 
@@ -140,10 +149,12 @@ struct HubProcess::Impl {
   void add_schedules();
   agent::HubEvents agent_events();
   void listen();
+  void start_daemon(const std::string& public_url, const std::string& host, std::uint16_t port);
   void join();
   void on_signal(int signal);
   net::Awaitable<void> drain();
   net::Awaitable<void> drain_agents();
+  net::Awaitable<void> drain_daemon();
   void end_anyway_after(base::Duration bound);
 
   const HubConfig config;
@@ -165,6 +176,7 @@ struct HubProcess::Impl {
 
   fleet::RunChangeRecorder run_changes;
   api::Doorbell run_bell{io};
+  api::JobBells job_bells{io, *database};
   api::ChangeStream changes{io, *database, log};
   durable::Engine engine{*database, loop, workers, clock, random, ids, engine_options(*database, sealer)};
   durable::Scheduler scheduler{*database, loop, clock, ids, engine};
@@ -202,14 +214,17 @@ struct HubProcess::Impl {
                .sealer = sealer,
                .changes = changes,
                .run_bell = run_bell,
+               .job_bells = job_bells,
                .webhooks = webhooks,
                .workstations = cloud ? &cloud->services() : nullptr,
                .keys_in_progress = {},
                .key_cache = {},
+               .daemon_key_cache = {},
                .metrics = metrics,
                .log = log,
                .intake = cloud ? &cloud->intake() : nullptr,
                .push = cloud ? cloud->push() : nullptr,
+               .queue_limits = {.per_owner = config.jobs_per_owner},
                .open_metrics = config.open_metrics,
                .version = std::string(kVersion)};
   api::Router router = api::all_routes();
@@ -224,10 +239,14 @@ struct HubProcess::Impl {
       io, {}, [this](net::Exchange& exchange) { return dispatcher.handle(exchange); }, dispatcher.hooks()};
   HubMetrics hub_metrics{metrics, engine, scheduler, *database, server, agents};
   Housekeeping housekeeping{hub, RunRetention(hub, retention_policy(config), config.archive_runs)};
+  SpanExport spans{io, metrics, log};
   RunStatistics run_statistics{hub};
   std::optional<WorkstationMetrics> workstation_metrics;  // of a hub with a cloud
   std::optional<AlertMailer> alert_mailer;                // where its file says to whom
   AlertWatch alert_watch{hub};
+  JobSweeper job_sweeper{hub,
+                         {.pending_max = base::parse_duration(config.jobs_pending_max).value_or(base::Duration(0))}};
+  std::optional<EmbeddedDaemon> daemon;
   boost::asio::signal_set signals{io, SIGTERM, SIGINT};
 };
 
@@ -238,7 +257,9 @@ HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
   add_workflows();
   add_schedules();
   if (cloud) workstation_metrics.emplace(io, metrics, cloud->services().tiers, clock);
+  hub.spans = spans.exporter();
   engine.set_witness(run_changes);
+  job_bells.on_end([this] { engine.look_for_inputs(); });
   engine.on_notice([this](const std::string& text) { log.warning(text); });
   engine.observe(
       [this](const durable::RunRecord& run, const durable::RunState& state, const std::vector<durable::Event>& events) {
@@ -246,6 +267,7 @@ HubProcess::Impl::Impl(const HubConfig& given) : config(given) {
         changes.look();
         webhooks.look();
         hub_metrics.count(run, state, events);
+        spans.count(run, state);
         if (workstation_metrics) workstation_metrics->count(run, state, events);
         for (const auto& event : events) {
           if (event.type == durable::EventType::run_failed && state.failure)
@@ -281,6 +303,7 @@ void HubProcess::Impl::add_providers() {
   providers::sandbox::SandboxOptions options;
   options.root_dir = data / "sandboxes";
   options.agent_binary = find_agent(config.agent);
+  hub.agent_program = options.agent_binary.string();
   options.network = sandbox_network(config.sandbox_network);
   providers.add(std::make_unique<providers::sandbox::SandboxProvider>(options, clock));
   services.hub_urls["sandbox"] = "unix:" + (data / "agent" / "hub.sock").string();
@@ -296,6 +319,12 @@ void HubProcess::Impl::add_workflows() {
   add(std::make_shared<const workflows::WorkspaceDelete>(services));
   engine.add(durable::make_workflow<workflows::ForgetRequest, workflows::Forgotten>(
       std::make_shared<const workflows::ForgetOld>(services)));
+  engine.add(durable::make_workflow<workflows::TemplateImportRequest, void>(
+      std::make_shared<const workflows::TemplateImport>(services)));
+  engine.add(durable::make_workflow<workflows::TemplateDryRunRequest, void>(
+      std::make_shared<const workflows::TemplateDryRun>(services)));
+  engine.add(durable::make_workflow<workflows::WorkspaceBuildRequest, void>(
+      std::make_shared<const workflows::WorkspaceBuild>(services)));
   if (cloud) cloud->add_workflows(engine);
 }
 
@@ -342,7 +371,25 @@ void HubProcess::Impl::listen() {
   if (cloud && cloud->mail() != nullptr && !cloud->config().mail.alerts_to.empty())
     alert_mailer.emplace(hub, *cloud->mail(), cloud->config().mail.alerts_to, url);
   write_client_file(client_file, url, ensure_admin_key(*database, ids, clock, client_file));
+  start_daemon(url, host, port);
   log.info("serving", {{"url", url}, {"data", data.string()}, {"version", kVersion}});
+}
+
+// It speaks to this process alone: without TLS, whatever others need.
+void HubProcess::Impl::start_daemon(const std::string& public_url, const std::string& host, std::uint16_t port) {
+  if (config.embedded_runners == 0) return;
+  auto own = "http://" + host + ":" + std::to_string(port);
+  if (!config.tls_certificate.empty()) own = "http://127.0.0.1:" + std::to_string(server.listen_tcp("127.0.0.1", 0));
+  try {
+    daemon.emplace(EmbeddedDaemonOptions{.hub_url = own,
+                                         .public_url = public_url,
+                                         .key = fleet::embedded_daemon_key(sealer),
+                                         .work = data / "provisionerd",
+                                         .runners = config.embedded_runners},
+                   log.with({{"daemon", "embedded"}}), metrics);
+  } catch (const base::Error& error) {
+    log.error("there is no embedded provisioner daemon", error);
+  }
 }
 
 void HubProcess::Impl::join() {
@@ -371,15 +418,19 @@ net::Awaitable<void> HubProcess::Impl::drain() {
   engine.shut_down();
   housekeeping.stop();
   run_statistics.stop();
+  spans.stop();
   if (workstation_metrics) workstation_metrics->stop();
   alert_watch.stop();
+  job_sweeper.stop();
   if (alert_mailer) alert_mailer->stop();
   changes.stop();
   webhooks.stop();
   hub.draining = true;
   run_bell.ring_all();
+  job_bells.ring_all();
   tasks.spawn(drain_agents());
   if (cloud) co_await net::run_blocking(io, workers, [this] { cloud->stop_pulling(); });
+  co_await drain_daemon();
   co_await server.drain(kDrainPatience);
   while (engine.statistics().attempts_under_way > 0) co_await net::sleep_for(10ms);
   for (auto left = kAnswerPatience; left.count() > 0 && webhooks.sending() > 0; left -= 10ms)
@@ -393,6 +444,14 @@ net::Awaitable<void> HubProcess::Impl::drain() {
 net::Awaitable<void> HubProcess::Impl::drain_agents() {
   co_await agents.stop();
   co_await agent_server.drain(kDrainPatience);
+}
+
+// While it can still be told how they end.
+net::Awaitable<void> HubProcess::Impl::drain_daemon() {
+  if (!daemon) co_return;
+  daemon->stop();
+  for (auto left = kJobPatience; left.count() > 0 && !daemon->has_ended(); left -= 10ms) co_await net::sleep_for(10ms);
+  if (!daemon->has_ended()) daemon->force();
 }
 
 void HubProcess::Impl::end_anyway_after(base::Duration bound) {
@@ -415,8 +474,10 @@ void HubProcess::run() {
   impl_->tasks.spawn(impl_->webhooks.run());
   impl_->tasks.spawn(impl_->housekeeping.run());
   impl_->tasks.spawn(impl_->run_statistics.run());
+  impl_->tasks.spawn(impl_->spans.run());
   if (impl_->workstation_metrics) impl_->tasks.spawn(impl_->workstation_metrics->run(impl_->hub));
   impl_->tasks.spawn(impl_->alert_watch.run());
+  impl_->tasks.spawn(impl_->job_sweeper.run());
   if (impl_->alert_mailer) impl_->tasks.spawn(impl_->alert_mailer->run());
   // Else steps that end before the webhooks' first look would be told to nobody.
   impl_->database->read_and_wait(

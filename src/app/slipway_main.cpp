@@ -5,10 +5,12 @@
 #include "app/cli/command_line.h"
 #include "app/hub_config.h"
 #include "app/hub_process.h"
+#include "app/provisioner_command.h"
+#include "app/provisionerd_command.h"
 
 namespace {
 
-void add_serve(CLI::App& app, int&) {
+void add_serve(CLI::App& app) {
   auto config = std::make_shared<slipway::app::HubConfig>();
   auto* serve = app.add_subcommand("serve", "Run a hub in the foreground until SIGTERM or Ctrl-C");
   slipway::app::add_options(*serve, *config);
@@ -19,6 +21,12 @@ void add_serve(CLI::App& app, int&) {
   serve->callback([config] { slipway::app::HubProcess(*config).run(); });
 }
 
+void add_servers(CLI::App& app, int& exit_code) {
+  add_serve(app);
+  slipway::app::add_provisioner_command(app, exit_code);
+  slipway::app::add_provisionerd_command(app);
+}
+
 }  // namespace
 
-int main(int argc, char** argv) { return slipway::app::cli::run_command_line(argc, argv, add_serve); }
+int main(int argc, char** argv) { return slipway::app::cli::run_command_line(argc, argv, add_servers); }

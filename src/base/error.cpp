@@ -18,6 +18,11 @@ Error&& Error::with_retry_after(std::chrono::milliseconds after) && {
   return std::move(*this);
 }
 
+Error&& Error::with_no_call_made() && {
+  made_no_call_ = true;
+  return std::move(*this);
+}
+
 Error validation_error(std::string_view field, std::string reason, boost::json::value allowed) {
   boost::json::object detail{{"field", field}, {"reason", reason}};
   if (!allowed.is_null()) detail["allowed"] = std::move(allowed);

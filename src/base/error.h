@@ -36,6 +36,9 @@ class Error : public std::exception {
   const boost::json::value& details() const noexcept { return details_; }
   std::optional<std::chrono::milliseconds> retry_after() const noexcept { return retry_after_; }
   Error&& with_retry_after(std::chrono::milliseconds after) &&;
+  // Of a call that failed before it was made: whoever was to be called has seen nothing of it.
+  bool made_no_call() const noexcept { return made_no_call_; }
+  Error&& with_no_call_made() &&;
   const char* what() const noexcept override { return what_.c_str(); }
 
  private:
@@ -44,6 +47,7 @@ class Error : public std::exception {
   std::string message_;
   boost::json::value details_;
   std::optional<std::chrono::milliseconds> retry_after_;
+  bool made_no_call_ = false;
   std::string what_;
 };
 

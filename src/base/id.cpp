@@ -82,6 +82,30 @@ template <>
 DeliveryId IdGenerator::make<DeliveryId>() {
   return DeliveryId(make(DeliveryKind::prefix));
 }
+template <>
+TemplateId IdGenerator::make<TemplateId>() {
+  return TemplateId(make(TemplateKind::prefix));
+}
+template <>
+TemplateVersionId IdGenerator::make<TemplateVersionId>() {
+  return TemplateVersionId(make(TemplateVersionKind::prefix));
+}
+template <>
+BuildId IdGenerator::make<BuildId>() {
+  return BuildId(make(BuildKind::prefix));
+}
+template <>
+JobId IdGenerator::make<JobId>() {
+  return JobId(make(JobKind::prefix));
+}
+template <>
+DaemonId IdGenerator::make<DaemonId>() {
+  return DaemonId(make(DaemonKind::prefix));
+}
+template <>
+DaemonKeyId IdGenerator::make<DaemonKeyId>() {
+  return DaemonKeyId(make(DaemonKeyKind::prefix));
+}
 
 bool is_prefixed_id(std::string_view text, std::string_view prefix) {
   if (!text.starts_with(prefix) || text.size() != prefix.size() + kIdLength) return false;

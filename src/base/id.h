@@ -53,6 +53,24 @@ struct WebhookKind {
 struct DeliveryKind {
   static constexpr std::string_view prefix = "whd_", name = "webhook delivery";
 };
+struct TemplateKind {
+  static constexpr std::string_view prefix = "tpl_", name = "template";
+};
+struct TemplateVersionKind {
+  static constexpr std::string_view prefix = "tpv_", name = "template version";
+};
+struct BuildKind {
+  static constexpr std::string_view prefix = "bld_", name = "build";
+};
+struct JobKind {
+  static constexpr std::string_view prefix = "job_", name = "job";
+};
+struct DaemonKind {
+  static constexpr std::string_view prefix = "dmn_", name = "provisioner daemon";
+};
+struct DaemonKeyKind {
+  static constexpr std::string_view prefix = "dky_", name = "daemon key";
+};
 using RunId = Id<RunKind>;
 using WorkspaceId = Id<WorkspaceKind>;  // a UUID, version 7
 using UserId = Id<UserKind>;
@@ -61,6 +79,12 @@ using ScheduleId = Id<ScheduleKind>;
 using ReplicaId = Id<ReplicaKind>;
 using WebhookId = Id<WebhookKind>;
 using DeliveryId = Id<DeliveryKind>;
+using TemplateId = Id<TemplateKind>;
+using TemplateVersionId = Id<TemplateVersionKind>;
+using BuildId = Id<BuildKind>;
+using JobId = Id<JobKind>;
+using DaemonId = Id<DaemonKind>;
+using DaemonKeyId = Id<DaemonKeyKind>;
 
 // Makes identifiers that grow: within one generator each is greater than the one before, even within a millisecond and
 // when the clock steps back. Thread-safe.
@@ -103,6 +127,18 @@ template <>
 WebhookId IdGenerator::make<WebhookId>();
 template <>
 DeliveryId IdGenerator::make<DeliveryId>();
+template <>
+TemplateId IdGenerator::make<TemplateId>();
+template <>
+TemplateVersionId IdGenerator::make<TemplateVersionId>();
+template <>
+BuildId IdGenerator::make<BuildId>();
+template <>
+JobId IdGenerator::make<JobId>();
+template <>
+DaemonId IdGenerator::make<DaemonId>();
+template <>
+DaemonKeyId IdGenerator::make<DaemonKeyId>();
 
 // Whether `text` has the shape of such an id. Says nothing about whether the thing exists.
 bool is_prefixed_id(std::string_view text, std::string_view prefix);

@@ -76,6 +76,12 @@ class Await : public Operation {
     on_result(run_, value);
     return decode<T>(value);
   }
+  // Awaited as if the run had not been stopped, whether that comes before or meanwhile.
+  template <class Self>
+  Self&& despite_cancel(this Self&& self) {
+    self.outlasts_stop = true;
+    return std::forward<Self>(self);
+  }
 
  protected:
   Execution& run_;

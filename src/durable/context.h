@@ -35,6 +35,15 @@
 // run is stopped as by a cancel, undone, and failed with TIMED_OUT. A step of hours says how far it is by
 // Attempt::heartbeat, and goes on from Attempt::last_heartbeat after a failure or a crash.
 //
+// Cancels. A cancel, or the end of the run's time, throws Cancelled where the run waits and wherever it waits after
+// that. What the run must see through nevertheless, because it is decided elsewhere, is awaited with
+// `.despite_cancel()`, which all have but fan-outs and children: it begins and goes on as if nothing had come, and
+// needs a bound of its own.
+//
+//   try { co_return co_await run.signal<End>("job-ended"); } catch (const Cancelled&) {}
+//   co_await run.step("ask-to-cancel", …).despite_cancel();
+//   co_return co_await run.signal<End>("job-ended").despite_cancel();  // perhaps it was done before
+//
 // Signals are buffered from the run's start, whatever the run is doing. Each is taken by one await of its name, in the
 // order of their coming; one whose key came before is the same one sent again. Waiting holds no thread and no memory.
 //
@@ -74,6 +83,7 @@ class Context {
   explicit Context(Execution& execution) : execution_(execution) {}
   const RunId& id() const { return execution_.id(); }
   const std::string& triggered_by() const { return execution_.record().triggered_by; }
+  const std::string& trace() const { return execution_.record().trace; }  // base::TraceContext as text
 
   // ---- steps
 

@@ -109,8 +109,9 @@ class Engine {
   void signal(const RunId& run, Input signal, std::function<void(std::exception_ptr)> done);
   // Something was put into the mailbox (mailbox.h) in a transaction of the caller's: looks for it at once.
   void look_for_inputs();
-  // Queues were changed: this replica looks at them at once, and tells the others.
-  void queues_changed();
+  // A queue was made, changed or deleted, and that is durable: what starts through this replica from now on heeds it.
+  // The others are told, and heed it when they have looked.
+  void queue_changed(const std::string& queue);
   // A poll of this run looks again now. Harmless when there is none.
   void poke(const RunId& run);
 
@@ -196,6 +197,7 @@ class Engine {
   std::shared_ptr<const Ticket> make_ticket(std::optional<Ticket> wish) const;
   void launch_waiting(const RunRecord& record);
   void look_at_queues();
+  void on_queues_read(const std::vector<queues::Glance>& found, bool is_old);
   void admit_soon(const std::string& queue);
   void admit();
   void on_admitted(const std::string& queue, queues::Admission admission);
@@ -249,13 +251,15 @@ class Engine {
   std::set<ReplicaId> being_taken_over_;
   RetryBudgets budgets_;
   bool claiming_due_ = false;
-  // Of the queues that exist, as the last look found them; null before the first one.
+  // Of the queues that exist, as the last look found them and what was changed through this replica since; null before
+  // the first one. May hold one that is gone: its runs enter the default queue.
   std::optional<std::set<std::string>> known_queues_;
   std::set<std::string> to_admit_;     // queues that somebody may be admitted from
   std::set<std::string> full_queues_;  // at the last admission: until a run of theirs ends, or the next look
   std::map<std::string, base::EventLoop::TimerId> admit_timers_;
   std::map<std::string, QueueStatistics> queue_statistics_;
   bool reading_queues_ = false;
+  bool read_queues_again_ = false;  // something changed since that reading began
   bool admitting_ = false;
   bool reading_inputs_ = false;
   bool read_inputs_again_ = false;

@@ -33,27 +33,38 @@ void Engine::launch_waiting(const RunRecord& record) {
   if (!known_queues_) admit_soon(std::string(kDefaultQueue));
 }
 
-void Engine::queues_changed() {
+void Engine::queue_changed(const std::string& queue) {
+  if (known_queues_) known_queues_->insert(queue);
   look_at_queues();
   ring(kBellQueues);
 }
 
 void Engine::look_at_queues() {
   if (shut_down_ || !has_joined()) return;
-  if (std::exchange(reading_queues_, true)) return;
+  if (std::exchange(reading_queues_, true)) {
+    read_queues_again_ = true;
+    return;
+  }
   auto found = std::make_shared<std::vector<queues::Glance>>();
   database_.read([found, now = clock_.now()](store::Transaction& tx) { *found = queues::glance(tx, now); },
                  on_loop([this, found](std::exception_ptr failure) {
                    reading_queues_ = false;
-                   if (failure || shut_down_ || !has_joined()) return;
-                   known_queues_.emplace();
-                   full_queues_.clear();
-                   for (const auto& queue : *found) {
-                     known_queues_->insert(queue.name);
-                     if (queue.may_admit) to_admit_.insert(queue.name);
-                   }
-                   admit();
+                   const bool is_old = std::exchange(read_queues_again_, false);
+                   if (!failure) on_queues_read(*found, is_old);
+                   if (is_old) look_at_queues();
                  }));
+}
+
+// An old reading may lack a queue that was made since, and must not take it away.
+void Engine::on_queues_read(const std::vector<queues::Glance>& found, bool is_old) {
+  if (shut_down_ || !has_joined()) return;
+  if (!is_old) known_queues_.emplace();
+  full_queues_.clear();
+  for (const auto& queue : found) {
+    if (known_queues_) known_queues_->insert(queue.name);
+    if (queue.may_admit) to_admit_.insert(queue.name);
+  }
+  admit();
 }
 
 void Engine::admit_soon(const std::string& queue) {
@@ -95,6 +106,12 @@ void Engine::on_admitted(const std::string& queue, queues::Admission admission) 
   const bool any = !admission.runs.empty();
   for (auto& admitted : admission.runs) take_up_admitted(std::move(admitted));
   if (any) look_for_inputs();  // what was said to them while they waited
+  if (admission.is_gone) {
+    full_queues_.erase(queue);
+    if (known_queues_) known_queues_->erase(queue);
+    admit_soon(std::string(kDefaultQueue));  // where its runs are
+    return;
+  }
   if (admission.is_full) {
     full_queues_.insert(queue);
   } else if (admission.more) {

@@ -144,6 +144,11 @@ void Execution::on_deadline() {
   interrupt();
 }
 
+// Whether a stop of the run is one of this operation, too.
+bool Execution::is_stopped(const Operation& operation) const {
+  return state_.is_stopping() && !operation.outlasts_stop;
+}
+
 // What waits ends as cancelled; what is under way is told to stop and has its grace.
 void Execution::interrupt() {
   tell_children();
@@ -154,6 +159,7 @@ void Execution::interrupt() {
   }
   if (!lanes_.empty()) {
     Lane& lane = lanes_.front();
+    if (!is_stopped(*lane.operation)) return;
     if (lane.phase != Lane::Phase::attempt) return complete(lane, Cancelled());
     lane.overdue.clear();
     lane.leave_at = services_.clock.monotonic() + services_.grace;
@@ -268,7 +274,7 @@ void Execution::take_back_attempt(std::int64_t id) {
   if (lane == lanes_.end()) return;
   lane->attempt = 0;
   lane->phase = Lane::Phase::wants_attempt;
-  if (lane->operation != nullptr && state_.is_stopping()) complete(*lane, Cancelled());
+  if (lane->operation != nullptr && is_stopped(*lane->operation)) complete(*lane, Cancelled());
 }
 
 Execution::TransactionCall Execution::take_transaction() {

@@ -180,6 +180,7 @@ class Execution {
   void on_cancel(const std::string& by);
   void on_signal(const Input& input);
   void on_deadline();
+  bool is_stopped(const Operation& operation) const;
   void interrupt();
   void begin_again();
   std::optional<Instant> deadline() const;

@@ -1,4 +1,4 @@
-// Time-outs and heartbeats, one behaviour each.
+// Time-outs, heartbeats and the budget of retries, one behaviour each.
 
 #include "durable/execution.h"
 #include "durable/testing/execution_fixture.h"
@@ -174,6 +174,25 @@ TEST_F(ExecutionTest, ACancelledAttemptThatDoesNotStopIsLeftBehindWithItsSibling
   EXPECT_THAT(said_, ElementsAre("1", "0"));
   engine_.release();
   engine_.play();
+}
+
+// WP-16: a token that cannot be had fails all who wait for it, and the endpoint has not seen one of them.
+TEST_F(ExecutionTest, OnlyCallsThatWereMadeStandInTheLineOfTheirEndpointsRetries) {
+  engine_.add("t", [&](Context& run, const Value& makes_calls) -> Flow {
+    co_return co_await run.step("call", retry::cloud("api"), [makes_calls](Attempt& attempt) {
+      if (attempt.number() == 1 && makes_calls.as_bool()) throw passing_error();
+      if (attempt.number() == 1) throw passing_error().with_no_call_made();
+      return true;
+    });
+  });
+  const auto took_all = [&](bool makes_calls) {
+    const auto began = engine_.now();
+    for (int i = 0; i < 100; ++i) engine_.start("t", makes_calls);
+    engine_.play();
+    return engine_.now() - began;
+  };
+  EXPECT_LT(took_all(false), 1s);
+  EXPECT_GT(took_all(true), 30s) << "the burst goes at once, the others two a second";
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ void Execution::begin(Operation& operation) {
   // A fan-out and a child look for themselves: what they began before is still theirs.
   if (operation.kind != StepKind::fan_out && operation.kind != StepKind::child && !operation.outcome) {
     if (unasked_ > 0) return park("step '" + operation.key + "' is asked for where the journal has others");
-    if (state_.is_stopping()) record_outcome(operation, Cancelled(), nullptr);
+    if (is_stopped(operation)) record_outcome(operation, Cancelled(), nullptr);
   }
   operation.on_begin(*this);
   if (!park_reason_.empty()) operation.outcome.reset();  // the body must not go on
@@ -201,13 +201,13 @@ void Execution::decide(Lane& lane) {
 void Execution::on_step_error(Lane& lane, const base::Error& error) {
   Operation& operation = *lane.operation;
   record_beat(lane);
-  if (state_.is_stopping()) return complete(lane, Cancelled());
+  if (is_stopped(operation)) return complete(lane, Cancelled());
   const auto now = services_.clock.now();
   auto delay = operation.retry.delay(lane.failed + 1, now - lane.started_at.value_or(now), error, services_.random);
   if (!delay) return complete(lane, error);
   if (operation.group != nullptr && operation.group->closed)
     return complete(lane, Cancelled());  // no time to try again
-  if (const auto& endpoint = operation.retry.endpoint; !endpoint.empty())
+  if (const auto& endpoint = operation.retry.endpoint; !endpoint.empty() && !error.made_no_call())
     delay = std::max(*delay, services_.budgets.reserve(endpoint, now));
   ++lane.failed;
   auto data = attempt_data(lane, error, now + *delay);
@@ -221,7 +221,7 @@ void Execution::on_look(Lane& lane, std::optional<Outcome> outcome) {
   const auto now = services_.clock.now();
   const auto* error = outcome ? std::get_if<base::Error>(&*outcome) : nullptr;
   if (outcome && error == nullptr) return complete(lane, std::move(*outcome));
-  if (state_.is_stopping()) return complete(lane, Cancelled());
+  if (is_stopped(*lane.operation)) return complete(lane, Cancelled());
   const bool passing = error == nullptr || error->error_class() == base::ErrorClass::transient ||
                        error->error_class() == base::ErrorClass::throttled;
   if (!passing) return complete(lane, *error);

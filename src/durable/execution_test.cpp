@@ -242,6 +242,101 @@ TEST_F(ExecutionTest, ACancelEndsAWaitForASignal) {
   EXPECT_THAT(said_, ElementsAre("undone"));
 }
 
+// ---- despite a cancel
+
+// What a run does to see through what it has begun elsewhere: waits, is cancelled, says so, and waits for the end.
+Flow see_through(Context& run, std::vector<std::string>& said) {
+  bool cancelled = false;
+  try {
+    co_return co_await run.signal<std::string>("end");
+  } catch (const Cancelled&) {
+    cancelled = true;
+  }
+  co_await run
+      .step("ask", retry::local(),
+            [&said](Attempt& attempt) {
+              said.push_back("asked");
+              if (attempt.number() == 1) throw passing_error();
+            })
+      .despite_cancel();
+  const auto end = co_await run.signal<std::string>("end").despite_cancel();
+  if (cancelled && end == "cancelled") throw Cancelled();
+  co_return end;
+}
+
+TEST_F(ExecutionTest, ARunCanSeeThroughWhatACancelCameTooLateFor) {
+  engine_.add("t", [&](Context& run, const Value&) -> Flow { return see_through(run, said_); });
+  const auto run = engine_.start("t");
+  engine_.play();
+  engine_.cancel(run);
+  engine_.play();
+  EXPECT_THAT(said_, ElementsAre("asked", "asked")) << "a failure is tried again as ever";
+  EXPECT_EQ(engine_.wish(run), Wish::input);
+  engine_.cancel(run);
+  engine_.crash();
+  engine_.play();
+  EXPECT_FALSE(engine_.state(run).is_final()) << "asked twice, and over a crash";
+  engine_.signal(run, "end", "done");
+  const auto ended = finish(run);
+  EXPECT_EQ(ended.status, RunStatus::completed);
+  EXPECT_EQ(ended.output, Value("done"));
+  EXPECT_EQ(count(run, EventType::cancel_requested), 1u);
+  EXPECT_EQ(said_.size(), 2u);
+}
+
+TEST_F(ExecutionTest, ABodyThatThrowsCancelledEndsItsRunAsCancelled) {
+  engine_.add("t", [&](Context& run, const Value&) -> Flow {
+    co_await run.step("first", Retry{}, [] {}, undo("undo", [this] { said_.push_back("undone"); }));
+    if (co_await run.signal<std::string>("end") == "cancelled") throw Cancelled();
+    co_return nullptr;
+  });
+  const auto run = engine_.start("t");
+  engine_.signal(run, "end", "cancelled");
+  EXPECT_EQ(finish(run).status, RunStatus::cancelled);
+  EXPECT_THAT(said_, ElementsAre("undone"));
+}
+
+TEST_F(ExecutionTest, AnAttemptDespiteACancelIsNotToldToStop) {
+  bool stopped = false;
+  engine_.add("t", [&](Context& run, const Value&) -> Flow {
+    co_await run
+        .step("first",
+              [&](Attempt& attempt) {
+                said_.push_back("began");
+                engine_.hang();
+                stopped = attempt.stop().stop_requested();
+              })
+        .despite_cancel();
+    co_await run.step("second", [&] { said_.push_back("second"); });
+    co_return nullptr;
+  });
+  const auto run = engine_.start("t");
+  engine_.play([&] { return !said_.empty(); });
+  engine_.cancel(run);
+  engine_.play([&] { return engine_.state(run).cancel_requested_at.has_value(); });
+  engine_.release();
+  EXPECT_EQ(finish(run).status, RunStatus::cancelled);
+  EXPECT_FALSE(stopped);
+  EXPECT_THAT(said_, ElementsAre("began")) << "the cancel holds for what comes after";
+  EXPECT_EQ(engine_.state(run).find("first")->status, StepStatus::completed);
+}
+
+TEST_F(ExecutionTest, WhatOutlastsACancelOutlastsTheTimeOfItsRunToo) {
+  auto& workflow = engine_.add("t", [&](Context& run, const Value&) -> Flow {
+    int looks = 0;
+    co_await run.sleep("sleep", 1h).despite_cancel();
+    co_await run.poll("poll", every(1min).at_most(1h), [&] { return ++looks == 3; }).despite_cancel();
+    co_await run.compute("compute", [] { return 1; }).despite_cancel();
+    if (!co_await run.signal<void>("signal", within(1h)).despite_cancel()) said_.push_back("all");
+    co_await run.sleep("no more", 1h);
+    co_return nullptr;
+  });
+  workflow.timeout = 1min;
+  const auto ended = finish("t");
+  EXPECT_THAT(said_, ElementsAre("all"));
+  EXPECT_EQ(ended.failure->code, "TIMED_OUT");
+}
+
 // ---- runs without end
 
 TEST_F(ExecutionTest, ARunThatContinuesAsNewForgetsItsStepsAndKeepsItsSignals) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <unordered_map>
 
+#include "base/enum_name.h"
 #include "durable/membership.h"
 #include "durable/queue_admission.h"
 #include "durable/run_rows.h"
@@ -13,10 +14,7 @@
 namespace slipway::durable::journal {
 namespace {
 
-template <class Enum>
-std::string name_of(Enum value) {
-  return boost::describe::enum_to_string(value, "");
-}
+using base::name_of;
 
 template <class Enum>
 Enum value_of(const std::string& name) {

@@ -27,7 +27,7 @@ class Execution;
 class FanOut;
 
 // Thrown into a workflow whose run was asked to cancel, or whose time is over. Let it pass: the engine then undoes what
-// was done.
+// was done. A body whose subject was cancelled by somebody else throws it too.
 class Cancelled : public base::Error {
  public:
   Cancelled() : base::Error(base::ErrorClass::user, "CANCELLED", "the run was cancelled") {}
@@ -96,6 +96,7 @@ class Operation {
   Duration sleep_for{0};
   std::optional<Within> within;  // of a signal
   bool may_beat = false;         // its function sees the attempt
+  bool outlasts_stop = false;    // a stop of the run neither keeps it from beginning nor ends it
 
   // Set by the execution.
   std::string key;

@@ -259,7 +259,7 @@ void enter(store::Transaction& tx, const RunRecord& record, const std::string& q
 Admission admit(store::Transaction& tx, const std::string& queue, const ReplicaId& taker, Instant now,
                 std::int64_t page) {
   auto row = find_for_update(tx, queue);
-  if (!row) return {};
+  if (!row) return {.runs = {}, .is_gone = true, .again_at = {}};
   const QueueLimits& limits = row->queue.limits;
   const auto admitted_before = count_admitted(tx, queue);
   const Places places = places_in(*row, admitted_before, now);

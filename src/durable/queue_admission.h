@@ -27,6 +27,7 @@ struct Admission {
   std::vector<Admitted> runs;       // in the order of their admission
   bool more = false;                // the page was full: there may be more to admit at once
   bool is_full = false;             // nobody is admitted before somebody ends
+  bool is_gone = false;             // there is no such queue: who would wait in it is in the default one
   std::optional<Instant> again_at;  // when the rate gives a place, or somebody's time comes
 };
 // Admits at most `page` runs, for `taker` to advance. All of it under the lock of the queue's row.

@@ -6,6 +6,7 @@
 #include "durable/context.h"
 #include "durable/queue_store.h"
 #include "durable/testing/threaded_engine.h"
+#include "store/testing/gate.h"
 #include "store/testing/postgres_cluster.h"
 #include "store/testing/temporary_database.h"
 
@@ -71,7 +72,12 @@ class Hub : public testing::ThreadedEngine {
   }
   void operate(store::Work work) {
     database().write_and_wait(std::move(work));
-    on_loop([this] { engine().queues_changed(); });
+    on_loop([this] { engine().queue_changed("q"); });
+  }
+  // Keeps every reader of the store busy until the gate opens.
+  void hold_readers(const std::shared_ptr<store::testing::Gate>& gate) {
+    for (int i = 0; i < 64; ++i)
+      database().read([gate](store::Transaction&) { gate->wait(); }, [](std::exception_ptr) {});
   }
 };
 
@@ -104,6 +110,13 @@ class QueuesOfReplicas : public ::testing::TestWithParam<Dialect> {
   std::int64_t completed() { return count("SELECT COUNT(*) FROM runs WHERE status = 'completed'"); }
   std::int64_t pending() { return count("SELECT COUNT(*) FROM runs WHERE status = 'pending'"); }
   std::int64_t running() { return count("SELECT COUNT(*) FROM runs WHERE status = 'running'"); }
+  // Once the engine has looked, it knows that there is no queue of that name.
+  void await_look(Hub& hub) {
+    await([&] {
+      hub.start(1, {.queue = "none"});
+      return count("SELECT COUNT(*) FROM runs WHERE queue IS NULL") > 0;
+    });
+  }
   template <class Condition>
   void await(Condition condition) {
     while (!condition()) std::this_thread::sleep_for(10ms);
@@ -175,12 +188,36 @@ TEST_P(QueuesOfReplicas, APauseHoldsForAllReplicasAndAResumeReachesThem) {
 
 TEST_P(QueuesOfReplicas, AStartWithAQueueThatNobodyMadeBeginsAtOnce) {
   auto hub = boot();
-  hub->operate([](store::Transaction&) {});
-  await([&] {  // once the engine has looked, it knows
-    const auto runs = hub->start(1, {.queue = "none"});
-    return count("SELECT COUNT(*) FROM runs WHERE queue IS NULL") > 0;
-  });
+  await_look(*hub);
   await([&] { return pending() + running() == 0; });
+}
+
+TEST_P(QueuesOfReplicas, AQueueHoldsForWhatIsStartedAfterItWasMadeHoweverSlowTheStoreReads) {
+  auto hub = boot();
+  await_look(*hub);
+  await([&] { return completed() > 0 && pending() + running() == 0; });
+  const auto before = completed();
+  const auto gate = std::make_shared<store::testing::Gate>();
+  hub->hold_readers(gate);
+  hub->operate([](store::Transaction& tx) {
+    queues::put(tx, "q", {}, {});
+    queues::set_pause(tx, "q", Pause{{}, "usr", ""}, {});
+  });
+  hub->start(2, {.queue = "q"});
+  gate->open();
+  EXPECT_EQ(pending(), 2);
+  hub->operate([](store::Transaction& tx) { queues::set_pause(tx, "q", std::nullopt, {}); });
+  await([&] { return completed() == before + 2; });
+}
+
+TEST_P(QueuesOfReplicas, AStartForAQueueThatWasJustDeletedDoesNotWaitForTheNextLook) {
+  make_queue({});
+  auto hub = boot({.beat_every = 1h, .silent_looks_max = 1'000'000});
+  await_look(*hub);
+  database_->write_and_wait([](store::Transaction& tx) { queues::remove(tx, "q"); });
+  const auto before = count("SELECT COUNT(*) FROM runs");
+  hub->start(1, {.queue = "q"});
+  await([&] { return completed() == before + 1; });
 }
 
 TEST_P(QueuesOfReplicas, ADelayedStartBeginsByItself) {

@@ -20,7 +20,7 @@ struct Retry {
   base::Duration time_max{600'000};           // from the step's first attempt; quota waits do not count
 
   // What is called, for all steps that call the same one: its retries share a budget (retry_budget.h), so that many
-  // runs that fail on it do not storm it. Empty: none.
+  // runs that fail on it do not storm it. What made no call (base::Error) is no retry for it. Empty: none.
   std::string endpoint = {};
 
   // How long one attempt may take, and how long it may be silent (Attempt::heartbeat); 0: as long as it likes. When the

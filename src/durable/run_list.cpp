@@ -5,6 +5,7 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "base/enum_name.h"
 #include "base/id_time.h"
 #include "durable/run_rows.h"
 
@@ -24,7 +25,7 @@ struct Part {
   std::vector<std::string> values;  // of its parameters, from $1
 };
 
-std::string name_of(RunStatus status) { return boost::describe::enum_to_string(status, ""); }
+using base::name_of;
 
 bool contains(const std::vector<RunStatus>& statuses, RunStatus status) {
   return std::ranges::find(statuses, status) != statuses.end();

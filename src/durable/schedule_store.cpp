@@ -1,5 +1,6 @@
 #include "durable/schedule_store.h"
 
+#include "base/enum_name.h"
 #include "base/error.h"
 #include "durable/journal.h"
 
@@ -16,10 +17,7 @@ template <class Enum>
 Enum value_of(const std::string& name) {
   return json::from_value<Enum>(json::Value(std::string_view(name)), json::Mode::lenient);
 }
-template <class Enum>
-std::string name_of(Enum value) {
-  return boost::describe::enum_to_string(value, "");
-}
+using base::name_of;
 
 Schedule to_schedule(const store::Row& row) {
   Schedule schedule;

@@ -1,5 +1,6 @@
 #include "fleet/alert.h"
 
+#include "base/enum_name.h"
 #include "fleet/change_feed.h"
 #include "fleet/shortened.h"
 
@@ -17,23 +18,14 @@ namespace {
 
 #define THE_ONE_NOT_RESOLVED "WHERE kind = $1 AND resource_type = $2 AND resource_id = $3 AND resolved_at IS NULL "
 
-template <class Enum>
-std::string name_of(Enum value) {
-  return boost::describe::enum_to_string(value, "");
-}
-
-template <class Enum>
-Enum enum_of(const std::string& name) {
-  Enum value{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), value));
-  return value;
-}
+using base::name_of;
+using base::value_of;
 
 Alert to_alert(const store::Row& row) {
   return {.id = AlertId(row.text(0)),
           .kind = row.text(1),
-          .severity = enum_of<AlertSeverity>(row.text(2)),
-          .state = enum_of<AlertState>(row.text(3)),
+          .severity = value_of<AlertSeverity>(row.text(2)),
+          .state = value_of<AlertState>(row.text(3)),
           .resource_type = row.text(4),
           .resource_id = row.text(5),
           .owner_id = row.text(6).empty() ? std::nullopt : std::optional(row.text(6)),
@@ -101,7 +93,7 @@ std::optional<AlertSeverity> severity_until_now(store::Transaction& tx, const Ra
   const auto rows = tx.query("SELECT severity FROM alerts " THE_ONE_NOT_RESOLVED,
                              {request.kind, request.resource_type, request.resource_id});
   if (rows.empty()) return std::nullopt;
-  return enum_of<AlertSeverity>(rows.front().text(0));
+  return value_of<AlertSeverity>(rows.front().text(0));
 }
 
 void store_state(store::Transaction& tx, Alert& alert) {
@@ -216,7 +208,7 @@ std::vector<OpenAlerts> count_open_alerts(store::Transaction& tx) {
   std::vector<OpenAlerts> counts;
   for (const auto& row : tx.query("SELECT kind, severity, COUNT(*) FROM alerts WHERE resolved_at IS NULL "
                                   "GROUP BY kind, severity ORDER BY kind, severity"))
-    counts.push_back({row.text(0), enum_of<AlertSeverity>(row.text(1)), row.integer(2)});
+    counts.push_back({row.text(0), value_of<AlertSeverity>(row.text(1)), row.integer(2)});
   return counts;
 }
 

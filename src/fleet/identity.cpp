@@ -1,6 +1,7 @@
 #include "fleet/identity.h"
 
 #include "base/digest.h"
+#include "base/enum_name.h"
 #include "base/random.h"
 
 namespace slipway::fleet {
@@ -10,15 +11,9 @@ namespace {
   "SELECT k.id, k.name, k.user_id, u.name, u.role, k.created_at FROM api_keys k " \
   "JOIN users u ON u.id = k.user_id "
 
-Role role_of(const std::string& name) {
-  Role role{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), role));
-  return role;
-}
-
 ApiKey to_key(const store::Row& row) {
-  return {base::KeyId(row.text(0)), row.text(1),   base::UserId(row.text(2)), row.text(3),
-          role_of(row.text(4)),     row.instant(5)};
+  return {base::KeyId(row.text(0)),          row.text(1),   base::UserId(row.text(2)), row.text(3),
+          base::value_of<Role>(row.text(4)), row.instant(5)};
 }
 
 }  // namespace
@@ -29,14 +24,14 @@ std::string hash_of(const base::Secret& secret) { return base::sha256_hex(secret
 
 void insert_user(store::Transaction& tx, const User& user) {
   tx.execute("INSERT INTO users (id, name, role, created_at) VALUES ($1, $2, $3, $4)",
-             {user.id.str(), user.name, boost::describe::enum_to_string(user.role, ""), user.created_at});
+             {user.id.str(), user.name, base::name_of(user.role), user.created_at});
 }
 
 std::optional<User> find_user(store::Transaction& tx, const base::UserId& id) {
   const auto rows = tx.query("SELECT id, name, role, created_at FROM users WHERE id = $1", {id.str()});
   if (rows.empty()) return std::nullopt;
   const auto& row = rows.front();
-  return User{base::UserId(row.text(0)), row.text(1), role_of(row.text(2)), row.instant(3)};
+  return User{base::UserId(row.text(0)), row.text(1), base::value_of<Role>(row.text(2)), row.instant(3)};
 }
 
 std::optional<User> find_admin(store::Transaction& tx, const std::string& name) {

@@ -1,6 +1,7 @@
 #include "fleet/received_message.h"
 
 #include "base/digest.h"
+#include "base/enum_name.h"
 
 namespace slipway::fleet {
 namespace {
@@ -13,7 +14,7 @@ constexpr std::int64_t kCountedMax = 10'000;
   ", attributes, ordering_key, dead_letter_run_id, dead_letter_message_id, replayed_at, replayed_by "               \
   "FROM received_messages "
 
-std::string name_of(MessageOutcome outcome) { return boost::describe::enum_to_string(outcome, ""); }
+using base::name_of;
 
 template <class IdType>
 std::optional<std::string> text_of(const std::optional<IdType>& id) {
@@ -31,8 +32,7 @@ std::map<std::string, std::string> to_attributes(const std::optional<std::string
 }
 
 ReceivedMessage to_message(const store::Row& row) {
-  MessageOutcome outcome{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(row.text(7).c_str(), outcome));
+  const auto outcome = base::value_of<MessageOutcome>(row.text(7));
   ReceivedMessage message{.id = MessageId(row.text(0)),
                           .subscription = row.text(1),
                           .message_id = row.text(2),

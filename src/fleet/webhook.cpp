@@ -1,5 +1,6 @@
 #include "fleet/webhook.h"
 
+#include "base/enum_name.h"
 #include "fleet/change_feed.h"
 
 namespace slipway::fleet {
@@ -14,17 +15,8 @@ namespace {
 #define WEBHOOK_FILTER \
   "WHERE (w.owner_id = $1 OR $1 IS NULL) AND (w.status = $2 OR $2 IS NULL) AND w.status <> 'removed' "
 
-template <class Enum>
-std::string name_of(Enum value) {
-  return boost::describe::enum_to_string(value, "");
-}
-
-template <class Enum>
-Enum enum_of(const std::string& name) {
-  Enum value{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), value));
-  return value;
-}
+using base::name_of;
+using base::value_of;
 
 Webhook to_webhook(const store::Row& row) {
   return {.id = WebhookId(row.text(0)),
@@ -35,10 +27,10 @@ Webhook to_webhook(const store::Row& row) {
                          .resource_type = row.text_or_null(5),
                          .resource_id = row.text_or_null(6),
                          .run_type = row.text_or_null(7),
-                         .scope = enum_of<WebhookScope>(row.text(8)),
+                         .scope = value_of<WebhookScope>(row.text(8)),
                          .ordered = row.integer(9) != 0,
-                         .format = enum_of<WebhookFormat>(row.text(10))},
-          .status = enum_of<WebhookStatus>(row.text(11)),
+                         .format = value_of<WebhookFormat>(row.text(10))},
+          .status = value_of<WebhookStatus>(row.text(11)),
           .status_reason = row.text(12),
           .health = {.failures = row.integer(13),
                      .failing_since = row.instant_or_null(14),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <set>
 
+#include "base/enum_name.h"
+
 namespace slipway::fleet {
 namespace {
 
@@ -12,13 +14,7 @@ namespace {
   "turn, attempts, tries, first_tried_at, last_attempt_at, last_status, last_error, created_at, ended_at " \
   "FROM webhook_deliveries "
 
-std::string name_of(DeliveryStatus status) { return boost::describe::enum_to_string(status, ""); }
-
-DeliveryStatus status_of(const std::string& name) {
-  DeliveryStatus status{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), status));
-  return status;
-}
+using base::name_of;
 
 Delivery to_delivery(const store::Row& row) {
   return {.id = DeliveryId(row.text(0)),
@@ -28,7 +24,7 @@ Delivery to_delivery(const store::Row& row) {
           .resource = row.text(4),
           .content_type = row.text(5),
           .body = row.text(6),
-          .status = status_of(row.text(7)),
+          .status = base::value_of<DeliveryStatus>(row.text(7)),
           .due_at = row.instant_or_null(8),
           .claimed_until = row.instant_or_null(9),
           .turn = row.integer(10),

@@ -1,6 +1,8 @@
 #include "fleet/workspace.h"
 
+#include "base/enum_name.h"
 #include "fleet/change_feed.h"
+#include "fleet/sealer.h"
 
 namespace slipway::fleet {
 namespace {
@@ -10,16 +12,7 @@ namespace {
   "last_connected_at, metadata, created_at, updated_at, run_id, error_code, error_message, last_activity, " \
   "version FROM workspaces "
 
-template <class Enum>
-std::string name_of(Enum value) {
-  return boost::describe::enum_to_string(value, "");
-}
-
-WorkspaceStatus status_of(const std::string& name) {
-  WorkspaceStatus status{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), status));
-  return status;
-}
+using base::name_of;
 
 Workspace to_workspace(const store::Row& row) {
   Workspace workspace{.id = WorkspaceId(row.text(0)),
@@ -30,7 +23,7 @@ Workspace to_workspace(const store::Row& row) {
                       .zone = row.text(5),
                       .image_tag = row.text(6),
                       .machine_type = row.text(7),
-                      .status = status_of(row.text(8)),
+                      .status = base::value_of<WorkspaceStatus>(row.text(8)),
                       .last_connected_at = row.instant_or_null(9),
                       .metadata = json::parse<Metadata>(row.text(10), json::Mode::lenient),
                       .created_at = row.instant(11),
@@ -142,12 +135,18 @@ void take(store::Transaction& tx, Workspace& workspace, const RunId& run, Instan
   workspace = get(tx, Scope::everything("it was just changed"), workspace.id);
 }
 
+void set_image(store::Transaction& tx, Workspace& workspace, const std::string& image_tag) {
+  tx.execute("UPDATE workspaces SET image_tag = $2 WHERE id = $1 AND version = $3",
+             {workspace.id.str(), image_tag, workspace.version});
+  workspace.image_tag = image_tag;
+}
+
 void finish(store::Transaction& tx, const WorkspaceId& id, const RunId& run, WorkspaceStatus status, Instant now) {
   const auto changed = tx.execute(
       "UPDATE workspaces SET status = $3, run_id = NULL, error_code = NULL, error_message = NULL, "
-      "agent_token_hash = NULL, "
+      "agent_token_hash = CASE WHEN provider = $5 AND $3 = 'READY' THEN agent_token_hash END, "
       "version = version + 1, updated_at = $4 WHERE id = $1 AND run_id = $2",
-      {id.str(), run.str(), name_of(status), now});
+      {id.str(), run.str(), name_of(status), now, kBuiltProvider});
   if (changed > 0) tell(tx, "workspace.updated", id, now);
 }
 
@@ -205,6 +204,10 @@ bool set_observed(store::Transaction& tx, const Workspace& seen, WorkspaceStatus
 }
 
 // ---- the agent's identity
+
+base::Secret make_agent_token(const Sealer& sealer, const WorkspaceId& id) {
+  return base::Secret("slat_" + sealer.derive("agent-token/" + id.str()).reveal());
+}
 
 void set_agent_token(store::Transaction& tx, const WorkspaceId& id, const std::string& token_hash) {
   tx.execute("UPDATE workspaces SET agent_token_hash = $2 WHERE id = $1", {id.str(), token_hash});

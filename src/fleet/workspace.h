@@ -14,10 +14,15 @@
 
 namespace slipway::fleet {
 
+class Sealer;
+
 using base::Instant;
 using base::RunId;
 using base::UserId;
 using base::WorkspaceId;
+
+// The `provider` of workspaces that are built from templates (fleet/build.h).
+inline constexpr std::string_view kBuiltProvider = "template";
 
 // What lies between these is shown by the run in progress.
 enum class WorkspaceStatus { PROVISIONING, READY, SUSPENDED, ERROR };
@@ -94,6 +99,8 @@ std::string sealed_environment(store::Transaction& tx, const WorkspaceId& id);
 // Makes `run` the run in progress in the place of `expected` (nothing, or one that is being replaced). Throws
 // INVALID_STATE_TRANSITION when another has come between.
 void take(store::Transaction& tx, Workspace& workspace, const RunId& run, Instant now);
+// What it is built from, of one that `take` is about to take: its version stays.
+void set_image(store::Transaction& tx, Workspace& workspace, const std::string& image_tag);
 // As when it was created: PROVISIONING, without an error.
 void provision_again(store::Transaction& tx, const WorkspaceId& id, const RunId& run, Instant now);
 void finish(store::Transaction& tx, const WorkspaceId& id, const RunId& run, WorkspaceStatus status, Instant now);
@@ -111,8 +118,11 @@ bool set_observed(store::Transaction& tx, const Workspace& seen, WorkspaceStatus
                   const std::optional<Problem>& problem, Instant now);
 
 // ---- the agent's identity: a token that is good while a run makes or starts the machine (`finish` burns it), then a
-// credential of its own
+// credential of its own. What is built from a template may come up, or be replaced, after its run: there the token is
+// good until a run has stopped it.
 
+// Derived, so that a repeated step issues the same one and nothing but its hash is stored.
+base::Secret make_agent_token(const Sealer& sealer, const WorkspaceId& id);
 void set_agent_token(store::Transaction& tx, const WorkspaceId& id, const std::string& token_hash);
 struct AgentIdentity {
   WorkspaceId workspace;

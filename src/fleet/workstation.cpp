@@ -1,5 +1,6 @@
 #include "fleet/workstation.h"
 
+#include "base/enum_name.h"
 #include "fleet/change_feed.h"
 #include "fleet/organization.h"
 
@@ -16,13 +17,8 @@ namespace {
   "AND (organization_id = $4 OR $4 IS NULL) AND (user_id = $5 OR $5 IS NULL) "                        \
   "AND (waiting_for = $6 OR $6 IS NULL) AND ($7 = 1 OR status <> 'deleted') "
 
-std::string name_of(WorkstationStatus status) { return boost::describe::enum_to_string(status, ""); }
-
-WorkstationStatus status_of(const std::string& name) {
-  WorkstationStatus status{};
-  SLIPWAY_ASSERT(boost::describe::enum_from_string(name.c_str(), status));
-  return status;
-}
+using base::name_of;
+using base::value_of;
 
 Workstation to_workstation(const store::Row& row) {
   Workstation workstation{.id = row.text(0),
@@ -35,7 +31,7 @@ Workstation to_workstation(const store::Row& row) {
                           .memory_gb = row.integer(7),
                           .boot_disk_size_gb = row.integer(8),
                           .config = row.text(9),
-                          .status = status_of(row.text(10)),
+                          .status = value_of<WorkstationStatus>(row.text(10)),
                           .waiting_for = row.text_or_null(11),
                           .gcp_workstation_id = row.text_or_null(12),
                           .launch_url = row.text_or_null(13),
@@ -146,7 +142,7 @@ std::vector<WorkstationCount> count_by_tier(store::Transaction& tx) {
   std::vector<WorkstationCount> counts;
   for (const auto& row :
        tx.query("SELECT tier, status, COUNT(*) FROM workstation_records GROUP BY tier, status ORDER BY tier, status"))
-    counts.push_back({row.text(0), status_of(row.text(1)), row.integer(2)});
+    counts.push_back({row.text(0), value_of<WorkstationStatus>(row.text(1)), row.integer(2)});
   return counts;
 }
 

@@ -72,6 +72,8 @@ struct ApiClient::Impl {
   // One exchange, and a second one with another token after a 401. Tells `permit` when the endpoint cannot be reached.
   net::ClientResponse send(const ApiRequest& request, Endpoint& to, base::Instant deadline,
                            CircuitBreaker::Permit& permit);
+  // One failed fetch fails all calls that wait for it, and none of them was made.
+  base::Secret first_token(const ApiRequest& request);
   net::ClientRequest with_token(const base::Secret& token, const ApiRequest& request, const Endpoint& to) const;
   bool may_read_again(const ApiRequest& request, const Error& error, int failures) const;
   base::Duration read_delay(const Error& error, int failures);
@@ -98,6 +100,14 @@ ApiClient::Impl::Endpoint& ApiClient::Impl::endpoint(const std::string& url) {
                                        {{"endpoint", checked}}, [circuit] { return double(circuit->state()); });
   }
   return *place;
+}
+
+base::Secret ApiClient::Impl::first_token(const ApiRequest& request) {
+  try {
+    return tokens.token(request.stop);
+  } catch (const Error& error) {
+    throw Error(error).with_no_call_made();
+  }
 }
 
 net::ClientRequest ApiClient::Impl::with_token(const base::Secret& token, const ApiRequest& request,
@@ -131,7 +141,7 @@ net::ClientResponse ApiClient::Impl::send(const ApiRequest& request, Endpoint& t
       throw;
     }
   };
-  const base::Secret token = tokens.token(request.stop);
+  const base::Secret token = first_token(request);
   auto response = exchange(token);
   if (response.status != 401 || token.empty()) return response;
   // Revoked or expired early. A 401 had no effect, so that any call may be sent again; once, WP-16.

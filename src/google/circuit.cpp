@@ -40,7 +40,8 @@ void CircuitBreaker::refuse(base::Duration after) const {
   throw base::Error(base::ErrorClass::transient, "CIRCUIT_OPEN",
                     endpoint_ + " has failed too often lately; it is left alone for a while",
                     json::Object{{"endpoint", endpoint_}})
-      .with_retry_after(after);
+      .with_retry_after(after)
+      .with_no_call_made();
 }
 
 CircuitState CircuitBreaker::state() const {

@@ -44,7 +44,8 @@ class CircuitBreaker {
     CircuitBreaker* breaker_;
     std::uint64_t epoch_;
   };
-  // Throws CIRCUIT_OPEN (transient, with retry_after) while it is open, or half open and probed by another.
+  // Throws CIRCUIT_OPEN (transient, with retry_after, no call made) while it is open, or half open and probed by
+  // another.
   [[nodiscard]] Permit enter();
   CircuitState state() const;
 

@@ -28,7 +28,7 @@ struct Circuit : ::testing::Test {
       return "";
     } catch (const base::Error& error) {
       EXPECT_EQ(error.error_class(), base::ErrorClass::transient);
-      EXPECT_TRUE(error.retry_after());
+      EXPECT_TRUE(error.retry_after() && error.made_no_call());
       return error.code();
     }
   }

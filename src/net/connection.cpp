@@ -19,6 +19,11 @@ const std::string& ServerShared::http_date() {
   return date_;
 }
 
+Response ServerShared::answer_to(const Request& request, std::exception_ptr thrown) const {
+  if (hooks.on_error) return hooks.on_error(request, thrown);
+  return json_response(500, R"({"error":{"code":")" + base::as_error(thrown).code() + "\"}}");
+}
+
 Connection::Connection(std::shared_ptr<ServerShared> shared, std::shared_ptr<Transport> transport, Origin origin,
                        std::shared_ptr<void> slot)
     : shared_(std::move(shared)),
@@ -36,11 +41,17 @@ Connection::~Connection() {
 
 RequestReader::Watch Connection::make_watch() {
   return {.head_began = [this] { enter(Phase::reading, shared_->limits.head_time); },
-          .body_began = [this] { enter(Phase::reading, shared_->limits.body_time); },
+          .body_began =
+              [this] {
+                enter(Phase::reading, shared_->limits.body_time);
+                body_milestone_ = shared_->limits.body_progress_bytes;
+              },
           .timed_out = [this] { return timed_out_; },
-          .body_limit =
-              [this](const Request& request) {
-                return shared_->hooks.body_limit ? shared_->hooks.body_limit(request) : shared_->limits.body_bytes;
+          .body_grew =
+              [this](std::size_t bytes) {
+                if (bytes < body_milestone_) return;
+                enter(Phase::reading, shared_->limits.body_time);
+                body_milestone_ = bytes + shared_->limits.body_progress_bytes;
               }};
 }
 
@@ -99,7 +110,21 @@ Awaitable<bool> Connection::handshake() {
 Awaitable<bool> Connection::serve_one(std::size_t served) {
   if (broken_ || (shared_->draining && !reader_.has_more())) co_return false;
   Request request;
-  ReadResult read = co_await reader_.read(request);
+  BodyAllowance allowance;
+  ReadResult read;
+  std::exception_ptr refused;
+  try {
+    read = co_await reader_.read(request, [&](this auto, const Request& head) -> Awaitable<std::size_t> {
+      allowance = co_await body_limit(head);
+      co_return allowance.bytes;
+    });
+  } catch (...) {
+    refused = std::current_exception();
+  }
+  if (refused) {
+    co_await refuse(shared_->answer_to(request, refused));
+    co_return false;
+  }
   if (read.end == ReadEnd::disconnected || broken_) co_return false;
   if (read.end == ReadEnd::refused) {
     co_await refuse(std::move(*read.refusal));
@@ -111,6 +136,13 @@ Awaitable<bool> Connection::serve_one(std::size_t served) {
   const std::size_t most = shared_->limits.requests_per_connection;
   const bool keep_alive = read.keep_alive && read.chunks_allowed && (most == 0 || served + 1 < most);
   co_return co_await handle(std::move(request), keep_alive, read.chunks_allowed) && !broken_;
+}
+
+// What asks the store may take longer than a head: that is our time, not the peer's.
+Awaitable<BodyAllowance> Connection::body_limit(const Request& request) {
+  if (!shared_->hooks.body_limit) co_return BodyAllowance{.bytes = shared_->limits.body_bytes};
+  enter_untimed(Phase::reading);
+  co_return co_await shared_->hooks.body_limit(request);
 }
 
 // True when the connection can be used again.
@@ -131,13 +163,17 @@ Awaitable<bool> Connection::handle(Request request, bool keep_alive, bool chunks
 }
 
 Awaitable<void> Connection::refuse(Refusal refusal) {
-  ++shared_->statistics.refused_total;
   Response response = shared_->hooks.on_refused
                           ? shared_->hooks.on_refused(refusal.status, refusal.error)
                           : json_response(refusal.status, R"({"error":{"code":")" + refusal.error.code() + "\"}}");
   response.status = refusal.status;
-  std::string head = format_head(response, Framing::length, false, shared_->http_date());
-  co_await write(std::move(head), std::move(response.body));
+  co_await refuse(std::move(response));
+}
+
+Awaitable<void> Connection::refuse(Response answer) {
+  ++shared_->statistics.refused_total;
+  std::string head = format_head(answer, Framing::length, false, shared_->http_date());
+  co_await write(std::move(head), std::move(answer.body));
 }
 
 Awaitable<void> Connection::turn_away() {

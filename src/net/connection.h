@@ -33,6 +33,8 @@ struct ServerShared {
   bool draining = false;
 
   const std::string& http_date();
+  // To what was thrown while `request` was read or handled.
+  Response answer_to(const Request& request, std::exception_ptr thrown) const;
   void trouble(const base::Error& error) const {
     if (hooks.on_trouble) hooks.on_trouble(error);
   }
@@ -73,6 +75,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   const std::shared_ptr<Transport>& transport() { return transport_; }
   // All of `parts` in order, each progress within the write stall limit. False when the peer is gone.
   Awaitable<bool> write(std::string head, std::string body = {});
+  bool peer_gone() const { return broken_ || transport_->peer_has_closed(); }
   bool has_unread_input() const { return reader_.has_more(); }
   void release_memory() { reader_.release_memory(); }
   ServerSide hand_over();  // the socket belongs to a WebSocket now
@@ -87,8 +90,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void enter_untimed(Phase phase);
   Awaitable<bool> handshake();
   Awaitable<bool> serve_one(std::size_t served);
+  Awaitable<BodyAllowance> body_limit(const Request& request);
   Awaitable<bool> handle(Request request, bool keep_alive, bool chunks_allowed);
   Awaitable<void> refuse(Refusal refusal);
+  Awaitable<void> refuse(Response answer);
   Awaitable<void> end();
   RequestReader::Watch make_watch();
 
@@ -99,6 +104,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   RequestReader reader_;
   Phase phase_ = Phase::idle;
   SteadyClock::time_point deadline_ = SteadyClock::time_point::max();
+  std::size_t body_milestone_ = 0;  // with so many bytes of body, its time begins anew
   bool timed_out_ = false;
   bool broken_ = false;
   std::function<void()> on_wind_down_;

@@ -176,10 +176,7 @@ Awaitable<void> HttpExchange::fail(std::exception_ptr failure) {
     connection_.shared().trouble(base::as_error(failure));
     co_return connection_.break_off();
   }
-  const auto& on_error = connection_.shared().hooks.on_error;
-  Response response = on_error ? on_error(request_, failure)
-                               : json_response(500, R"({"error":{"code":")" + base::as_error(failure).code() + "\"}}");
-  co_await respond(std::move(response));
+  co_await respond(connection_.shared().answer_to(request_, failure));
 }
 
 Awaitable<void> HttpExchange::settle() {

@@ -23,6 +23,7 @@ class HttpExchange final : public Exchange {
   Awaitable<std::unique_ptr<WebSocket>> accept_websocket(std::optional<std::string> subprotocol) override;
   void abandon() override;
   bool answered() const override { return answered_; }
+  bool peer_gone() const override { return connection_.peer_gone(); }
 
   // What the handler threw, or that it did not answer.
   Awaitable<void> fail(std::exception_ptr failure);

@@ -12,7 +12,8 @@
 
 namespace slipway::net {
 
-enum class Method { get, head, post, put, patch, del, options };
+// The last two are RFC 4918's: Terraform locks its states by them.
+enum class Method { get, head, post, put, patch, del, options, lock, unlock };
 
 std::string_view to_string(Method method);                   // "DELETE"
 std::optional<Method> parse_method(std::string_view token);  // case-sensitive, RFC 9110 section 9.1

@@ -52,6 +52,9 @@ class Exchange {
   // No answer: the peer sees a reset. For those who simulate failing servers, and for peers that deserve none.
   virtual void abandon() = 0;
   virtual bool answered() const = 0;
+  // The peer has closed its side: nobody will read the answer. Looked up in the socket at each call; for handlers that
+  // wait long, and hand out what must not get lost.
+  virtual bool peer_gone() const = 0;
 };
 
 using Handler = std::function<Awaitable<void>(Exchange&)>;
@@ -60,8 +63,9 @@ struct ServerLimits {
   std::size_t header_bytes = 16 * 1024;  // 431; room for a token and cookies, not for an attack
   std::size_t body_bytes = 1 << 20;      // 413; the API's largest document. See `body_limit` for exceptions
   base::Duration head_time = std::chrono::seconds(10);  // 408; from the first byte: a drip-feeding client gains nothing
-  base::Duration body_time = std::chrono::seconds(30);  // 408
-  base::Duration idle_time = std::chrono::seconds(60);  // between requests; above that, a proxy should reconnect
+  base::Duration body_time = std::chrono::seconds(30);  // 408; for each `body_progress_bytes` anew, see there
+  std::size_t body_progress_bytes = 1 << 20;  // large uploads may take long, but not slower than this in `body_time`
+  base::Duration idle_time = std::chrono::seconds(60);    // between requests; above that, a proxy should reconnect
   base::Duration write_stall = std::chrono::seconds(30);  // a peer that takes nothing for so long is dropped
   base::Duration linger_time = std::chrono::seconds(2);   // for the peer to read our last answer before we close
   std::size_t connections = 10'000;         // 503 and close; keeps us below the usual descriptor limit of 20,000
@@ -69,13 +73,20 @@ struct ServerLimits {
   WebSocketLimits websocket;
 };
 
+// How large a body may be. `slot` is let go when the request is answered: what large bodies hold in memory is counted.
+struct BodyAllowance {
+  std::size_t bytes = 0;
+  std::shared_ptr<void> slot = {};
+};
+
 struct ServerHooks {
-  // What a handler threw, as an answer. Not called when the handler had answered already.
+  // What a handler or `body_limit` threw, as an answer. Not called when the handler had answered already.
   std::function<Response(const Request&, std::exception_ptr)> on_error;
   // The body for a request that never reached a handler: 400, 408, 413, 417, 431, 501, 503, 505.
   std::function<Response(int status, const base::Error&)> on_refused;
-  // Body bytes allowed for this request (head only, the body is not read yet). Absent: ServerLimits::body_bytes.
-  std::function<std::size_t(const Request&)> body_limit;
+  // For this request (head only, the body is not read yet). What it throws is answered by `on_error`, and the body is
+  // never read. Absent: ServerLimits::body_bytes.
+  std::function<Awaitable<BodyAllowance>(const Request&)> body_limit;
   // What nobody else hears of: a failed accept, an exception after the answer. Must not throw.
   std::function<void(const base::Error&)> on_trouble;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 
@@ -235,11 +236,43 @@ TEST(Server, RefusesABodyThatIsTooLargeWithoutReadingIt) {
 
 TEST(Server, LetsARouteTakeLargerBodies) {
   ServerHooks hooks = plain_hooks();
-  hooks.body_limit = [](const Request& request) -> std::size_t { return request.path == "/large" ? 1000 : 10; };
+  hooks.body_limit = [](const Request& request) -> Awaitable<BodyAllowance> {
+    co_return BodyAllowance{.bytes = request.path == "/large" ? 1000u : 10u};
+  };
   ServerThread server(echo, {}, hooks);
   const std::string body(500, 'x');
   EXPECT_EQ(run_curl("-d " + body + " '" + server.url("/large") + "'"), "POST /large|" + body);
   EXPECT_EQ(run_curl("-d " + body + " '" + server.url("/small") + "'"), "{\"code\":\"PAYLOAD_TOO_LARGE\"}");
+}
+
+TEST(Server, RefusesAnUnwantedBodyByItsHeadAlone) {
+  ServerHooks hooks = plain_hooks();
+  hooks.body_limit = [](const Request&) -> Awaitable<BodyAllowance> {
+    co_await sleep_for(1ms);
+    throw base::Error(base::ErrorClass::user, "WHO_ARE_YOU", "a stranger");
+  };
+  ServerThread server(echo, {}, hooks);
+  RawClient client(server.port());
+  client.send(std::string("POST / HTTP/1.1\r\nContent-Length: 1000000\r\n") + kHost + "\r\n");
+  EXPECT_EQ(first_line(client.receive_answer()), "HTTP/1.1 422 Unprocessable Content");
+  EXPECT_EQ(server.statistics().requests_total, 0u);
+}
+
+TEST(Server, KeepsTheSlotOfALargeBodyUntilItIsAnswered) {
+  const auto slot = std::make_shared<int>();
+  ServerHooks hooks = plain_hooks();
+  hooks.body_limit = [&](const Request&) -> Awaitable<BodyAllowance> { co_return BodyAllowance{1000, slot}; };
+  std::atomic<long> held = 0;
+  ServerThread server(
+      [&](Exchange& exchange) -> Awaitable<void> {
+        held = slot.use_count();
+        co_await exchange.respond({200, {}, ""});
+      },
+      {}, hooks);
+  ask(server.port(), std::string("POST / HTTP/1.1\r\nContent-Length: 1\r\nConnection: close\r\n") + kHost + "\r\nx");
+  EXPECT_EQ(held, 2);
+  ASSERT_TRUE(server.wait_until([](const auto& now) { return now.connections == 0; }));
+  EXPECT_EQ(slot.use_count(), 1);
 }
 
 TEST(Server, TurnsConnectionsAwayWhenItHasTooMany) {
@@ -278,6 +311,20 @@ TEST(Server, DropsAClientWhoseBodyDoesNotCome) {
   RawClient client(server.port());
   client.send(std::string("POST / HTTP/1.1\r\nContent-Length: 10\r\n") + kHost + "\r\nabc");
   EXPECT_EQ(first_line(client.receive_answer()), "HTTP/1.1 408 Request Timeout");
+}
+
+TEST(Server, LetsALargeBodyTakeItsTimeWhileItComes) {
+  ServerLimits limits;
+  limits.body_time = 300ms;
+  limits.body_progress_bytes = 1;
+  ServerThread server(echo, limits, plain_hooks());
+  RawClient client(server.port());
+  client.send(std::string("POST / HTTP/1.1\r\nContent-Length: 40\r\n") + kHost + "\r\n");
+  for (int i = 0; i < 40; ++i) {
+    std::this_thread::sleep_for(10ms);
+    client.send("x");
+  }
+  EXPECT_EQ(first_line(client.receive_answer()), "HTTP/1.1 200 OK");
 }
 
 TEST(Server, ClosesAnIdleConnectionWithoutAWord) {
@@ -362,6 +409,26 @@ TEST(Server, NoticesThatAStreamsClientWentAwayThoughNothingIsWritten) {
   client.close();
   EXPECT_TRUE(server.wait_until([](const auto& now) { return now.connections == 0 && now.streams == 0; }));
   EXPECT_EQ(ended, 1);
+}
+
+TEST(Server, TellsAHandlerThatWaitsWhetherItsClientIsStillThere) {
+  std::atomic<bool> asked = false, seen_there = false, seen_gone = false;
+  ServerThread server([&](this auto, Exchange& exchange) -> Awaitable<void> {
+    seen_there = !exchange.peer_gone();
+    asked = true;
+    while (!exchange.peer_gone()) co_await sleep_for(1ms);
+    seen_gone = true;
+    co_await exchange.respond({200, {}, "nobody reads this"});
+  });
+  {
+    RawClient client(server.port());
+    // What is sent ahead must not hide the end that comes behind it.
+    client.send("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET /next HTTP/1.1\r\nHost: x\r\n\r\n");
+    ASSERT_TRUE(server.wait_until([&](const ServerStatistics&) { return asked.load(); }));
+    EXPECT_TRUE(seen_there);
+    EXPECT_FALSE(seen_gone);
+  }
+  EXPECT_TRUE(server.wait_until([&](const ServerStatistics&) { return seen_gone.load(); }));
 }
 
 TEST(Server, BreaksTheConnectionOfAStreamThatWasNotFinished) {

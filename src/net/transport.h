@@ -3,6 +3,7 @@
 // For this room's .cpp files: it brings Asio's SSL headers.
 
 #include <fcntl.h>
+#include <poll.h>
 
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
@@ -61,6 +62,11 @@ class Transport : public std::enable_shared_from_this<Transport> {
   void shut_down_sending() {
     error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
+  }
+  // Whether the peer's end, or a reset, has arrived; also while there is input before it that nobody has read.
+  bool peer_has_closed() {
+    pollfd state{.fd = socket_.native_handle(), .events = POLLRDHUP, .revents = 0};
+    return ::poll(&state, 1, 0) > 0;  // closed by us (POLLNVAL) is gone as well
   }
   void reset_on_close() {
     error_code ignored;

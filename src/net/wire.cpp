@@ -68,14 +68,15 @@ void RequestReader::release_memory() {
   if (buffer_.size() == 0) buffer_.shrink_to_fit();
 }
 
-Awaitable<ReadResult> RequestReader::read(Request& request) {
+Awaitable<ReadResult> RequestReader::read(Request& request, BodyLimit body_limit) {
   // On the heap: the parser is large, and the connection's frame lives as long as the connection.
   const auto parser = std::make_unique<Parser>();
   parser->header_limit(std::uint32_t(header_bytes_));
   parser->body_limit(boost::none);  // set when the head has told who asks for what
   if (auto ended = co_await read_head(*parser)) co_return std::move(*ended);
   if (auto refusal = take_head(parser->get(), request)) co_return std::move(*refusal);
-  if (auto ended = co_await read_body(*parser, request)) co_return std::move(*ended);
+  const std::size_t limit = co_await body_limit(request);
+  if (auto ended = co_await read_body(*parser, request, limit)) co_return std::move(*ended);
   request.body = std::move(parser->get().body());
   co_return ReadResult{ReadEnd::complete, std::nullopt, parser->get().keep_alive(), parser->get().version() == 11};
 }
@@ -96,8 +97,8 @@ Awaitable<std::optional<ReadResult>> RequestReader::read_head(Parser& parser) {
   co_return std::nullopt;
 }
 
-Awaitable<std::optional<ReadResult>> RequestReader::read_body(Parser& parser, const Request& request) {
-  const std::size_t limit = watch_.body_limit(request);
+Awaitable<std::optional<ReadResult>> RequestReader::read_body(Parser& parser, const Request& request,
+                                                              std::size_t limit) {
   if (const auto length = parser.content_length(); length && *length > limit) co_return refuse(http::error::body_limit);
   parser.body_limit(limit);
   if (const auto expectation = request.headers.get("Expect"); expectation && !parser.is_done()) {
@@ -116,6 +117,7 @@ Awaitable<std::optional<ReadResult>> RequestReader::read_body(Parser& parser, co
     if (buffer_.size() > 0) {
       error_code error;
       buffer_.consume(parser.put(buffer_.data(), error));
+      watch_.body_grew(parser.get().body().size());
       if (error && error != http::error::need_more) co_return refuse(error);
       if (!error) continue;
     }

@@ -39,15 +39,17 @@ class RequestReader {
   struct Watch {
     std::function<void()> head_began;  // the first byte is there
     std::function<void()> body_began;
-    std::function<bool()> timed_out;  // why a read was cancelled
-    std::function<std::size_t(const Request&)> body_limit;
+    std::function<bool()> timed_out;                   // why a read was cancelled
+    std::function<void(std::size_t bytes)> body_grew;  // to so many
   };
 
   RequestReader(Transport& transport, std::size_t header_bytes, Watch watch);
   ~RequestReader();
 
+  // How many bytes of body the request may bring; what it throws, `read` throws.
+  using BodyLimit = std::function<Awaitable<std::size_t>(const Request&)>;
   // Fills all of `request` but `peer`, `local_socket` and `encrypted`.
-  Awaitable<ReadResult> read(Request& request);
+  Awaitable<ReadResult> read(Request& request, BodyLimit body_limit);
   // Bytes of the next request, or of something else, are waiting.
   bool has_more() const { return buffer_.size() > 0; }
   // Gives back memory while the connection idles.
@@ -56,7 +58,7 @@ class RequestReader {
  private:
   struct Parser;
   Awaitable<std::optional<ReadResult>> read_head(Parser& parser);
-  Awaitable<std::optional<ReadResult>> read_body(Parser& parser, const Request& request);
+  Awaitable<std::optional<ReadResult>> read_body(Parser& parser, const Request& request, std::size_t limit);
   Awaitable<std::optional<ReadResult>> read_more(bool in_head);
 
   Transport& transport_;

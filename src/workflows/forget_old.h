@@ -1,6 +1,7 @@
 #pragma once
 // Forgets what nobody asks for any more: answers kept under Idempotency-Keys, changes older than a live stream can
-// resume from, alerts that were resolved long ago, and messages that cannot come again.
+// resume from, alerts that were resolved long ago, messages that cannot come again, states of workspaces that are gone,
+// archives that no template uses, and builds of long ago.
 
 #include "workflows/services.h"
 
@@ -14,8 +15,11 @@ struct Forgotten {
   std::int64_t changes = 0;
   std::int64_t alerts = 0;
   std::int64_t messages = 0;
+  std::int64_t states = 0;
+  std::int64_t blobs = 0;
+  std::int64_t builds = 0;
 };
-SLIPWAY_JSON_CAMEL(Forgotten, answers, changes, alerts, messages)
+SLIPWAY_JSON_CAMEL(Forgotten, answers, changes, alerts, messages, states, blobs, builds)
 
 class ForgetOld {
  public:

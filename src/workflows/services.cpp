@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/digest.h"
+#include "durable/journal.h"
 #include "fleet/identity.h"
 
 namespace slipway::workflows {
@@ -20,9 +21,7 @@ providers::Provider& Services::provider_of(const fleet::Workspace& workspace) co
   return providers.get(workspace.provider);
 }
 
-base::Secret Services::agent_token(const WorkspaceId& id) const {
-  return base::Secret("slat_" + sealer.derive("agent-token/" + id.str()).reveal());
-}
+base::Secret Services::agent_token(const WorkspaceId& id) const { return fleet::make_agent_token(sealer, id); }
 
 std::optional<std::string> Services::look_for_agent(const WorkspaceId& id, const RunId& run) const {
   using providers::MachineState;
@@ -55,6 +54,19 @@ providers::MachineSpec Services::machine_spec(const fleet::Workspace& workspace)
 
 base::Error machine_died(const std::string& how) {
   return base::Error(base::ErrorClass::internal, "MACHINE_DIED", "it died while it started; " + how);
+}
+
+bool earlier_runs_have_ended(const Services& services, const WorkspaceId& id, const RunId& own) {
+  bool alone = true;
+  services.database.read_and_wait([&](store::Transaction& tx) {
+    alone = true;
+    for (const auto& other : durable::journal::unfinished_on(tx, id.str())) {
+      if (other.record.id >= own || other.parked_reason) continue;
+      alone = false;
+      services.cancel_run(other.record.id);
+    }
+  });
+  return alone;
 }
 
 void fail_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end) {

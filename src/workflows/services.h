@@ -64,6 +64,11 @@ SLIPWAY_JSON_CAMEL(MachineRef, provider, name)
 // A machine that died again and again before it could be reached.
 base::Error machine_died(const std::string& how);
 
+// Two runs at once on one machine would be in each other's way. Asks those that were there before `own` to cancel; true
+// when none of them is at work. To be asked until it is, because somebody may crash after the asking. A parked run
+// cannot go on and is left to itself.
+bool earlier_runs_have_ended(const Services& services, const WorkspaceId& id, const RunId& own);
+
 // The failure of a run becomes the workspace's error. Code and message as people should see them.
 void fail_workspace(store::Transaction& tx, const WorkspaceRequest& request, const durable::BadEnd& end);
 

@@ -164,8 +164,6 @@ class Intake : public ::testing::Test {
   }
 
   store::testing::TemporaryFolder folder_;
-  std::unique_ptr<store::Database> database_ = store::open((folder_.path() / "slipway.db").string());
-  TroubledDatabase troubled_{*database_};
   base::SystemClock clock_;
   base::SystemRandom random_;
   base::IdGenerator ids_{clock_, random_};
@@ -179,6 +177,9 @@ class Intake : public ::testing::Test {
   std::set<std::string> ended_;
   net::testing::LoopThread loop_;
   net::AsioLoop events_{loop_.io(), clock_};
+  // It answers on the loop, to its last write: it ends before that does.
+  std::unique_ptr<store::Database> database_ = store::open((folder_.path() / "slipway.db").string());
+  TroubledDatabase troubled_{*database_};
   net::WorkerPool workers_{1};
   std::unique_ptr<durable::Engine> engine_;
   std::unique_ptr<WorkstationIntake> intake_;

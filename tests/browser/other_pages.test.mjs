@@ -193,7 +193,7 @@ test("Who is no admin is not offered what is for admins", async () => {
   await other.goto(`${stage.hub.url}/#key=${key}`);
   await visible(other.getByText("somebody"));
   const links = await other.getByRole("navigation", { name: "Main" }).getByRole("link").allInnerTexts();
-  assert.deepEqual(links, ["Workspaces", "Runs", "Alerts", "Metrics", "Webhooks", "API"]);
+  assert.deepEqual(links, ["Workspaces", "Templates", "Quota", "Runs", "Alerts", "Metrics", "Webhooks", "API"]);
   await other.goto(`${stage.hub.url}/#/queues`);
   await visible(other.getByRole("alert").filter({ hasText: "FORBIDDEN" }));
   await other.context().close();

@@ -75,7 +75,7 @@ class Storm(unittest.TestCase):
         cloud.clear_faults()
         try:
             wait_until(lambda: self.is_done(hub), "every order has come to its end", CALM_PATIENCE_S)
-        except AssertionError:
+        except AssertionError:  # a hub that died says so itself
             self.tell_what_is_left(hub)
             raise
         print(f"{kills} kills, {cloud.status()['requests']} calls", flush=True)

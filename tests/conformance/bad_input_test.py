@@ -5,6 +5,7 @@ belongs to others. SLIPWAY_FUZZ_SEED=N repeats a run; SLIPWAY_FUZZ_DENSITY=N ask
 
 import collections
 import gzip
+import hashlib
 import http.client
 import json
 import os
@@ -113,9 +114,24 @@ class World:
         for secret in (CANARY, "plain"):
             cloud.publish({"user_id": secret, "tier": "no-such"})
         self.messages = [message["id"] for message in wait_until(lambda: self.refused(2), "both are refused")]
+        self.jobs = self.push_templates()
         # What no answer to others may hold.
         victims = (self.users, self.workspaces, self.runs, self.webhooks, self.deliveries, self.workstations, self.alerts)
         self.secrets = [CANARY, *(things["victim"] for things in victims)]
+
+    def push_templates(self):
+        """Two templates, whose imports wait for a daemon that never comes; gives the ids of their jobs. The archive
+        that requests name by themselves is there: that of nothing at all."""
+        nothing = hashlib.sha256(b"").hexdigest()
+        self.hub.put(f"/v1/blobs/{nothing}", b"", headers={"Content-Type": "application/octet-stream"}).expect(200)
+        for name in ("fuzzed", "another"):
+            body = {"archive": nothing, "provisioner": "scripted"}
+            self.hub.post(f"/v1/templates/{name}/versions", body).expect(202)
+        return [job["id"] for job in wait_until(self.two_jobs, "both imports are in line")]
+
+    def two_jobs(self):
+        found = self.hub.get("/v1/jobs").expect(200)
+        return found if len(found) == 2 else None
 
     def provision(self, name):
         """A workstation that runs; gives its id."""
@@ -160,6 +176,9 @@ class World:
             "messages": self.messages,
             "alerts": list(self.alerts.values()),
             "audit": ["1"],
+            "templates": ["fuzzed", "another"],
+            "versions": ["v1"],
+            "jobs": self.jobs,
         }
         return lambda collection: known.get(collection, ["workspace.create", "unknown"])
 

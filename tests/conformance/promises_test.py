@@ -1,6 +1,7 @@
 """What the API's document promises of every operation alike: Idempotency-Key (WF-41), ETag, If-Match, If-None-Match
 (WF-42), problem details (WF-7). The operations come from the document: a new one that is not asked here fails the test."""
 
+import hashlib
 import http.server
 import pathlib
 import sys
@@ -12,10 +13,12 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.cloud import CLUSTER, Cloud  # noqa: E402
 from support.contract import contract  # noqa: E402
 from support.hub import Hub, wait_until  # noqa: E402
+from support.templates import pack, push  # noqa: E402
 
 
 # Its messages are known by their ids, however often they come: tests/integration/pubsub_push_test.py.
-KEYLESS = {"pushMessage"}
+KEYLESS = {"pushMessage", "putJobState", "checkQuota"}
+PRETENCE = pathlib.Path(__file__).parents[2] / "examples" / "templates" / "scripted"
 ORDER = {"userId": "ada", "organizationId": "acme", "tier": "starter", "userEmail": "ada@example.com"}
 MESSAGE = {"user_id": "ada", "org_id": "acme", "tier": "starter", "user_email": "ada@example.com"}
 
@@ -39,8 +42,11 @@ class PromisesTest(unittest.TestCase):
         self.addCleanup(self.receiver.server_close)
         self.addCleanup(self.receiver.shutdown)
         self.cloud = self.enterContext(Cloud(configs=True))
-        self.hub = self.enterContext(Hub(options=["--webhook-allow-private", "--cloud", self.cloud.write_config()]))
+        self.hub = self.enterContext(
+            Hub(options=["--webhook-allow-private", "--cloud", self.cloud.write_config(), "--embedded-runners", 2])
+        )
         self.asked = set()
+        self.answered = []  # of every change asked once: the request, and its answer
 
     def once(self, operation_id, target, body=None, other=None):
         """Asks a change three times under one key: done, answered again, refused for another body. Gives the data."""
@@ -63,7 +69,15 @@ class PromisesTest(unittest.TestCase):
             self.assertEqual(first.headers.get(name), again.headers.get(name), f"{operation}: {name}")
         different = self.hub.request(operation.method, target, {} if other is None else other, headers=key)
         different.expect_error(422, "IDEMPOTENCY_KEY_REUSED")
+        self.answered.append(((operation.method, target, body, key), first))
         return first.data
+
+    def ask_all_again(self):
+        """Much later: whatever a change was made of may be gone, or be in a state that refuses it."""
+        for (method, target, body, key), first in self.answered:
+            with self.subTest(f"{method} {target}"):
+                again = self.hub.request(method, target, body, headers=key).expect(first.status)
+                self.assertEqual(first.data, again)
 
     def etag_of(self, target):
         """Of what the change is made of: the target, or that before its last word. None while it is not there."""
@@ -137,6 +151,32 @@ class PromisesTest(unittest.TestCase):
         for _ in ("made", "changed"):
             self.once("putOrganization", "/v1/organizations/globex", {"cluster": CLUSTER}, {"cluster": "other"})
 
+    def ask_templates(self):
+        archive = pack({file.name: file.read_text() for file in PRETENCE.iterdir()})
+        name = hashlib.sha256(archive).hexdigest()
+        self.once("putBlob", f"/v1/blobs/{name}", archive, b"another")
+        pushed = {"archive": name, "provisioner": "scripted"}
+        versions = "/v1/templates/pretence/versions"
+        self.done(self.once("pushTemplateVersion", versions, pushed, {**pushed, "message": "another"}))
+        quick, slow = {"parameters": {"pace": "0s"}}, {"parameters": {"pace": "20s"}}
+        self.done(self.once("dryRunTemplateVersion", versions + "/v1/dry-run", quick, slow))
+        self.once("changeTemplate", "/v1/templates/pretence", {"displayName": "a"}, {"displayName": "b"})
+        nobodys = self.hub.post(versions, {**pushed, "tags": {"place": "nowhere"}}).expect(202)
+        job = wait_until(lambda: self.hub.get("/v1/jobs?status=pending").expect(200), "the job is in line")[0]
+        self.once("cancelJob", f"/v1/jobs/{job['id']}/cancel")
+        self.hub.await_run(nobodys["run"]["id"])
+        built = self.hub.post("/v1/workspaces", {"name": "built", "from_template": "pretence", **slow}).expect(202)
+        base = "/v1/workspaces/" + built["workspace"]["id"]
+        self.once("cancelBuild", f"/v1/builds/{self.hub.get(base + '/builds').expect(200)[0]['id']}/cancel")
+        self.hub.await_run(built["run"]["id"])
+        self.once("pushWorkspaceState", base + "/state?reason=mended", b"{}", b"[]")
+        self.done(self.hub.delete(base + "?orphan=true").expect(202))
+        self.once("deleteTemplate", "/v1/templates/pretence")
+        self.once("putGroup", "/v1/groups/devs", {"dailyBudget": 1, "members": []}, {"dailyBudget": 2, "members": []})
+        self.once("deleteGroup", "/v1/groups/devs")
+        key = self.once("createDaemonKey", "/v1/daemon-keys", {"name": "a"}, {"name": "b"})["id"]
+        self.once("deleteDaemonKey", f"/v1/daemon-keys/{key}")
+
     def ask_messages_and_alerts(self):
         for _ in range(2):
             self.cloud.publish({**MESSAGE, "tier": "no-such"})
@@ -156,7 +196,9 @@ class PromisesTest(unittest.TestCase):
         key = self.once("createApiKey", "/v1/api-keys", {"name": "a"}, {"name": "b"})["id"]
         self.once("deleteApiKey", f"/v1/api-keys/{key}")
         self.ask_workstations()
+        self.ask_templates()
         self.ask_messages_and_alerts()
+        self.ask_all_again()
         changes = {each.id for each in contract().operations if each.method != "GET"}
         keyed = {each.id for each in contract().operations if "Idempotency-Key" in contract().parameters(each, "header")}
         self.assertEqual(changes, keyed | KEYLESS)
@@ -170,6 +212,8 @@ class PromisesTest(unittest.TestCase):
         listed = hub.get("/v1/workflows/runs?limit=1").expect(200)
         ids = {"workspaces": workspace, "schedules": schedule, "webhooks": webhook, "runs": listed[0]["id"]}
         ids |= {"workstations": self.provision(), "organizations": ORDER["organizationId"], "alerts": self.raise_alert()}
+        push(hub, "seen", {"script.json": "{}"}, "scripted")
+        ids["templates"] = "seen"
         for operation in contract().operations:
             if "If-None-Match" not in contract().parameters(operation, "header"):
                 continue

@@ -17,14 +17,13 @@ constexpr std::size_t kBodyBytes = 4'096;
 
 // All requests that the bytes hold, as the server sees them before the peer ends its sending.
 net::Awaitable<void> read_all(net::Transport& transport) {
-  net::RequestReader reader(transport, kHeaderBytes,
-                            {.head_began = [] {},
-                             .body_began = [] {},
-                             .timed_out = [] { return false; },
-                             .body_limit = [](const net::Request&) { return kBodyBytes; }});
+  net::RequestReader reader(
+      transport, kHeaderBytes,
+      {.head_began = [] {}, .body_began = [] {}, .timed_out = [] { return false; }, .body_grew = [](std::size_t) {}});
+  const auto limit = [](const net::Request&) -> net::Awaitable<std::size_t> { co_return kBodyBytes; };
   for (;;) {
     net::Request request;
-    const auto result = co_await reader.read(request);
+    const auto result = co_await reader.read(request, limit);
     if (result.end == net::ReadEnd::refused) {
       const int status = result.refusal ? result.refusal->status : 0;
       fuzz::must((status >= 400 && status < 500) || status == 501 || status == 505, "a refusal is the client's error");

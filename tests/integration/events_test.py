@@ -10,7 +10,9 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support.hub import Hub, wait_until  # noqa: E402
+from support.played_daemon import PlayedDaemon  # noqa: E402
 from support.postgres import Postgres  # noqa: E402
+from support.receiver import Receiver  # noqa: E402
 
 
 class Stream:
@@ -189,6 +191,43 @@ class TwoHubs(unittest.TestCase):
     def has_all(self, hub, start, told):
         whole = page(hub, f"?after={start}&limit=500").expect(200)["changes"]
         return [change["seq"] for change in told] == [change["seq"] for change in whole]
+
+
+class Builds(unittest.TestCase):
+    """What becomes of the builds of a workspace (RUN-13) is told to streams, pages and endpoints alike."""
+
+    def test_a_build_is_told_from_its_beginning_to_its_end(self):
+        receiver = Receiver()
+        self.addCleanup(receiver.close)
+        hub = self.enterContext(Hub(options=["--webhook-allow-private"]))
+        daemon = self.enterContext(PlayedDaemon(hub))
+        daemon.push_template("t", {"main.tf": "# nothing"})
+        hub.post("/v1/webhooks", {"url": receiver.url(), "eventTypes": ["build.*"], "ordered": True}).expect(201)
+        stream = Stream(hub, "?types=build.updated")
+        self.addCleanup(stream.close)
+
+        made = daemon.build("t", "told")
+        daemon.complete_build(made)
+        path = f"/v1/workspaces/{made['workspace']}"
+        hub.post(path + "/stop").expect(202)
+        stopped = daemon.acquire()
+        daemon.fail(stopped)
+        hub.await_run(stopped["runId"])
+
+        builds = {build["number"]: build["id"] for build in hub.get(path + "/builds").expect(200)}
+        expected = [
+            {"id": builds[number], "workspaceId": made["workspace"], "number": number, "transition": transition, "status": status}
+            for number, transition, end in ((1, "start", "succeeded"), (2, "stop", "failed"))
+            for status in ("pending", "running", end)
+        ]
+        wait_until(lambda: len(stream.changes) >= len(expected), "the stream tells it")
+        self.assertEqual([change["data"] for change in stream.changes], expected)
+        self.assertEqual([change["resource_id"] for change in stream.changes], [each["id"] for each in expected])
+        pages = page(hub, "?types=build.updated&limit=500").expect(200)["changes"]
+        self.assertEqual([change["data"] for change in pages], expected)
+        wait_until(lambda: len(receiver.got()) >= len(expected), "the endpoint is told")
+        self.assertEqual([message.json["data"] for message in receiver.got()], expected)
+        self.assertEqual({message.json["type"] for message in receiver.got()}, {"build.updated"})
 
 
 if __name__ == "__main__":

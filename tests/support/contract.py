@@ -91,7 +91,7 @@ class Contract:
 
     def body_schema(self, operation):
         body = operation.item.get("requestBody")
-        return None if body is None else body["content"]["application/json"]["schema"]
+        return None if body is None else body["content"].get("application/json", {}).get("schema")
 
     # ---- judging
 

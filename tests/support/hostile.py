@@ -125,7 +125,7 @@ class Maker:
         body = operation.item.get("requestBody")
         if body is None:
             return None
-        example = body["content"]["application/json"].get("example", {})
+        example = body["content"].get("application/json", {}).get("example", {})
         return {**example, **{name: value for name, value in self.instead.items() if name in example}}
 
     def cases(self, operation, density):

@@ -140,7 +140,8 @@ class Hub:
             self.process = subprocess.Popen(
                 [SLIPWAY, "serve", "--data", self.data, "--port", str(self.port), *self.options],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                env={"SLIPWAY_RATE_LIMIT": "0", **os.environ},  # tests look very often
+                # Tests look very often, and play their daemons themselves; where they do not: options=["--embedded-runners", 2].
+                env={"SLIPWAY_RATE_LIMIT": "0", "SLIPWAY_EMBEDDED_RUNNERS": "0", **os.environ},
             )  # fmt: skip
         if wait:
             self.await_health()
@@ -183,6 +184,9 @@ class Hub:
     def _ended(self):
         return self.process.poll() is not None
 
+    def _how_it_is(self):
+        return "runs" if self.is_running() else f"ended with {self.process.returncode}:\n{self.log_tail()}"
+
     def _healthy(self):
         try:
             return self.get("/health", key=None).status == 200 and (self.data / "client.json").exists()
@@ -218,7 +222,7 @@ class Hub:
             answer = Answer(response.status, response.headers, response.read().decode(errors="replace"))
         except http.client.HTTPException as error:
             # The hub died in the middle of its answer: for a caller the same as a broken connection.
-            raise ConnectionError(str(error)) from error
+            raise ConnectionError(f"{method} {path}: {error!r}; the hub {self._how_it_is()}") from error
         finally:
             connection.close()
         contract().check(method, path, body, answer.status, answer.headers, answer.text)

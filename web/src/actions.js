@@ -14,12 +14,16 @@ export function canStop(workspace) {
 
 const path = (workspace, verb = "") => `/v1/workspaces/${encodeURIComponent(workspace.id)}${verb}`;
 
+/** Its machine is whatever a template makes of it. */
+export const isBuilt = ({ provider }) => provider === "template";
+
 export function startWorkspace(api, workspace) {
   return api.post(path(workspace, "/start"), {});
 }
 
 /** `done(answer)` is called with the hub's 202. */
 export function askToStop(api, workspace, done) {
+  if (isBuilt(workspace)) return askToStopBuilt(api, workspace, done);
   let mode = "stop";
   const option = (value, title, text) =>
     h(
@@ -54,6 +58,15 @@ export function askToStop(api, workspace, done) {
   });
 }
 
+function askToStopBuilt(api, workspace, done) {
+  return openConfirmation({
+    title: `Stop ${workspace.name}?`,
+    verb: "Stop workspace",
+    content: () => h("p", null, "What its template makes only for a running workspace is taken away; the rest stays."),
+    act: async () => done(await api.post(path(workspace, "/stop"), {})),
+  });
+}
+
 export function askToDelete(api, workspace, done) {
   let typed = "";
   return openConfirmation({
@@ -62,7 +75,12 @@ export function askToDelete(api, workspace, done) {
     look: "danger",
     ready: () => typed === workspace.name,
     content: (dialog) => [
-      h("p", null, "Its machine and its home, with every file in it, are taken away. This cannot be undone."),
+      h(
+        "p",
+        null,
+        isBuilt(workspace) ? "All that was built for it is" : "Its machine and its home, with every file in it, are",
+        " taken away. This cannot be undone.",
+      ),
       h(
         "label",
         { class: "field" },

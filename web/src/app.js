@@ -17,14 +17,23 @@ import { WorkspacesPage } from "./pages/workspaces.js";
 
 // Pages beyond the first visit, by the section that they belong to: the list, and the page of one.
 const kCloud = "cloud.css";
+const kBuilds = "builds.css";
 const kLater = {
   alerts: [later("Alerts", "alerts", "AlertsPage", kCloud)],
   audit: [later("Audit", "audit", "AuditPage", kCloud)],
+  builds: [null, later("Build", "build", "BuildPage", kBuilds)],
+  daemons: [later("Daemons", "daemons", "DaemonsPage", kBuilds)],
+  jobs: [later("Jobs", "jobs", "JobsPage", kBuilds), later("Job", "job", "JobPage", kBuilds)],
   messages: [later("Messages", "messages", "MessagesPage", kCloud), later("Message", "message", "MessagePage", kCloud)],
   metrics: [later("Metrics", "metrics", "MetricsPage")],
   organizations: [later("Organizations", "organizations", "OrganizationsPage", kCloud)],
   queues: [later("Queues", "queues", "QueuesPage")],
+  quota: [later("Quota", "quota", "QuotaPage", kBuilds)],
   schedules: [later("Schedules", "schedules", "SchedulesPage"), later("Schedule", "schedules", "SchedulePage")],
+  templates: [
+    later("Templates", "templates", "TemplatesPage", kBuilds),
+    later("Template", "template", "TemplatePage", kBuilds),
+  ],
   tiers: [later("Tiers", "tiers", "TiersPage", kCloud)],
   webhooks: [later("Webhooks", "webhooks", "WebhooksPage"), later("Webhook", "webhook", "WebhookPage")],
   workstations: [
@@ -32,7 +41,12 @@ const kLater = {
     later("Workstation", "workstation", "WorkstationPage", kCloud),
   ],
 };
-const TerminalPage = later("Terminal", "terminal", "TerminalPage");
+// What is done with one, by the third word of the address.
+const kDeeds = {
+  change: later("Change", "build_form", "ChangeBuildPage", kBuilds),
+  new: later("New workspace", "build_form", "NewBuildPage", kBuilds),
+  terminal: later("Terminal", "terminal", "TerminalPage"),
+};
 
 const session = new Session(() => show());
 const api = new Api(session);
@@ -67,12 +81,12 @@ function announce(text) {
 function pageFor({ segments }) {
   const [first = "workspaces", second, third] = segments;
   const one = second && second !== "new"; // the form of a new one is over the list
-  if (first === "workspaces" && third === "terminal") return ["terminal " + second, TerminalPage, first];
+  if (kDeeds[third]) return [`${third} ${second}`, kDeeds[third], first];
   if (first === "workspaces")
     return one ? ["workspace " + second, WorkspacePage, first] : [first, WorkspacesPage, first];
   if (first === "runs") return second ? ["run " + second, RunPage, first] : [first, RunsPage, first];
   const [List, One] = kLater[first] ?? [];
-  if (one && One) return [`${first.slice(0, -1)} ${second}`, One, first];
+  if (one && One) return [`${first.slice(0, -1)} ${second}`, One, first === "builds" ? "workspaces" : first];
   return List ? [first, List, first] : ["nowhere", NowherePage, null];
 }
 

@@ -1,35 +1,31 @@
-// A form in a dialog. The hub checks what is sent; what it finds wrong is shown at the field that it names.
+// Forms. The hub checks what is sent; what it finds wrong is shown at the field that it names.
 
 import { newIdempotencyKey } from "./api.js";
 import { h } from "./dom.js";
 import { button, errorBox, icon, spinner } from "./parts.js";
 
 /**
- * Its class says `fields()`, `verb`, and `fieldNames()`: the API's paths (`details.field`) that it shows errors at; an
- * error of another field stands above the buttons. `send(values, options)` calls the API, `done(answer)` follows when
- * the dialog has closed.
+ * A form wherever it stands. Its class says `fields()`, `verb`, and `fieldNames()`: the API's paths (`details.field`)
+ * that it shows errors at; an error of another field stands above the buttons. `body()` is what is sent,
+ * `send(body, options)` calls the API, `done(answer)` follows. And where it stands: `redraw()`, `close()` and `element()`.
  */
-export class DialogForm {
+export class Form {
   values = {};
   busy = false;
-  dialog = null;
+  look = null;
   #error = null;
   #attempt = null; // {text, key}: of a request whose outcome is unknown
-
-  begin(dialog) {
-    this.dialog = dialog;
-  }
 
   draw() {
     return h(
       "form",
-      { onsubmit: (event) => (event.preventDefault(), this.submit()), novalidate: true },
+      { class: this.look, onsubmit: (event) => (event.preventDefault(), this.submit()), novalidate: true },
       this.fields(),
       this.#atField() ? null : errorBox(this.#error),
       h(
         "div",
         { class: "dialog-buttons" },
-        button("Cancel", () => this.dialog.close(), { disabled: this.busy }),
+        button("Cancel", () => this.close(), { disabled: this.busy }),
         button([this.busy ? spinner() : null, this.verb], null, {
           look: "primary",
           type: "submit",
@@ -37,10 +33,6 @@ export class DialogForm {
         }),
       ),
     );
-  }
-
-  redraw() {
-    if (this.dialog?.element.isConnected) this.dialog.update();
   }
 
   /** A labelled line of text. */
@@ -90,8 +82,7 @@ export class DialogForm {
     this.redraw();
     try {
       const answer = await this.send(body, { idempotencyKey: this.#attempt.key });
-      this.dialog.close();
-      this.done(answer);
+      this.sent(answer);
     } catch (error) {
       if (!error.code) throw error;
       if (!error.outcomeUnknown) this.#attempt = null;
@@ -99,8 +90,12 @@ export class DialogForm {
     } finally {
       this.busy = false;
       this.redraw();
-      this.dialog.element.querySelector("[aria-invalid=true]")?.focus();
+      this.element()?.querySelector("[aria-invalid=true]")?.focus();
     }
+  }
+
+  sent(answer) {
+    this.done(answer);
   }
 
   // The form's field that the error belongs to; null when it has none here.
@@ -110,4 +105,26 @@ export class DialogForm {
   }
 }
 
-const idOf = (path) => `field-${path.replace(".", "-")}`;
+/** One in a dialog, which closes when the hub has accepted. */
+export class DialogForm extends Form {
+  dialog = null;
+
+  begin(dialog) {
+    this.dialog = dialog;
+  }
+  redraw() {
+    if (this.dialog?.element.isConnected) this.dialog.update();
+  }
+  element() {
+    return this.dialog.element;
+  }
+  close() {
+    this.dialog.close();
+  }
+  sent(answer) {
+    this.close();
+    super.sent(answer);
+  }
+}
+
+const idOf = (path) => `field-${path.replaceAll(/[^A-Za-z0-9_]/g, "-")}`;

@@ -10,9 +10,11 @@ const kGroups = [
   [
     "Machines",
     ["workspaces", "Workspaces", "terminal"],
+    ["templates", "Templates", "cube"],
     ["workstations", "Workstations", "screen", "cloud"],
     ["tiers", "Tiers", "layers", "cloud"],
     ["organizations", "Organizations", "building", "cloud", "admin"],
+    ["quota", "Quota", "gauge"],
   ],
   [
     "Activity",
@@ -26,6 +28,8 @@ const kGroups = [
     "Automation",
     ["schedules", "Schedules", "clock", "admin"],
     ["queues", "Queues", "lines", "admin"],
+    ["jobs", "Jobs", "stack", "admin"],
+    ["daemons", "Daemons", "chip", "admin"],
     ["webhooks", "Webhooks", "out"],
   ],
 ];

@@ -36,6 +36,11 @@ const kIcons = {
   code: "M5.5 4.5 2 8 5.5 11.5M10.5 4.5 14 8 10.5 11.5",
   open: "M6.5 3.5H3.5V12.5H12.5V9.5M9 3.5H12.5V7M12.5 3.5 7.5 8.5",
   pencil: "M10.5 3 13 5.5 6 12.5 3 13 3.5 10Z",
+  cube: "M8 2 13.5 5V11L8 14 2.5 11V5ZM2.5 5 8 8 13.5 5M8 8V14",
+  gauge: "M3 12.5A6 6 0 1 1 13 12.5M8 9.5 10.8 6",
+  chip: "M4.5 4.5H11.5V11.5H4.5ZM6.5 4.5V2M9.5 4.5V2M6.5 14V11.5M9.5 14V11.5M4.5 6.5H2M4.5 9.5H2M14 6.5H11.5M14 9.5H11.5",
+  stack: "M3 3.5H13V6.5H3ZM3 9.5H13V12.5H3Z",
+  lock: "M4 7.5H12V13H4ZM5.5 7.5V5.5A2.5 2.5 0 0 1 10.5 5.5V7.5",
   fit: "M3.5 6V3.5H6M10 3.5H12.5V6M12.5 10V12.5H10M6 12.5H3.5V10",
 };
 
@@ -46,8 +51,8 @@ export function icon(name) {
 
 export const spinner = () => h("span", { class: "spinner", "aria-hidden": "true" });
 
-// Every status of workspaces, runs, steps, schedules, queues, webhooks, deliveries, messages and of what was done: how it
-// looks. Never by colour alone. Workstations have their own (pages/workstation_parts.js).
+// Every status of workspaces, runs, steps, schedules, queues, webhooks, deliveries, messages, jobs, daemons, templates'
+// versions and of what was done: how it looks. Never by colour alone. Workstations have their own (pages/workstation_parts.js).
 const kLooks = {
   PROVISIONING: ["busy", null],
   READY: ["good", "check"],
@@ -63,6 +68,7 @@ const kLooks = {
   running: ["busy", null],
   waiting: ["wait", "clock"],
   completed: ["good", "check"],
+  succeeded: ["good", "check"],
   failed: ["bad", "cross"],
   cancelled: ["idle", "cross"],
   skipped: ["idle", "dash"],
@@ -74,6 +80,11 @@ const kLooks = {
   success: ["good", "check"],
   failure: ["bad", "cross"],
   denied: ["wait", "alert"],
+  importing: ["busy", null],
+  ready: ["good", "check"],
+  online: ["good", "check"],
+  draining: ["wait", "clock"],
+  offline: ["idle", "cross"],
 };
 
 /** The colour family of a status: good, busy, wait, idle, bad or undo. */

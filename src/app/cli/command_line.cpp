@@ -12,6 +12,7 @@
 #include "app/cli/commands.h"
 #include "app/cli/http_transport.h"
 #include "app/version.h"
+#include "base/program_path.h"
 
 namespace slipway::app::cli {
 
@@ -28,6 +29,11 @@ void build_commands(CLI::App& app, Invocation& invocation, const ServeCommand& s
       ->type_name("DIR");
   app.set_version_flag("--version", [] { return std::string("slipway ") + std::string(kVersion); });
   add_workspace_commands(app, invocation);
+  add_build_commands(app, invocation);
+  add_job_commands(app, invocation);
+  add_daemon_commands(app, invocation);
+  add_template_commands(app, invocation);
+  add_quota_commands(app, invocation);
   add_copy_command(app, invocation);
   add_ssh_config_command(app, invocation);
   add_workstation_commands(app, invocation);
@@ -88,11 +94,8 @@ std::optional<std::string> read_environment(const std::string& name) {
 fs::path called_program(const char* called) {
   const std::string name = called == nullptr ? "" : called;
   if (name.contains('/')) return fs::absolute(name).lexically_normal();
-  std::stringstream path(read_environment("PATH").value_or(""));
-  for (std::string dir; std::getline(path, dir, ':');) {
-    const fs::path candidate = fs::path(dir) / name;
-    if (!name.empty() && ::access(candidate.c_str(), X_OK) == 0) return fs::absolute(candidate).lexically_normal();
-  }
+  if (const auto found = base::find_program(name, read_environment("PATH").value_or("")))
+    return fs::path(*found).lexically_normal();
   std::error_code unknown;
   return fs::read_symlink("/proc/self/exe", unknown);
 }

@@ -53,7 +53,8 @@ struct NameList {
 constexpr NameList kLists[] = {{kWorkspaceName, "/v1/workspaces", "name"}, {kRunName, "/v1/workflows/runs", "id"},
                                {kScheduleName, "/v1/schedules", "name"},   {kWebhookName, "/v1/webhooks", "id"},
                                {kWorkstationId, "/v1/workstations", "id"}, {kOrganizationId, "/v1/organizations", "id"},
-                               {kMessageId, "/v1/messages", "id"},         {kAlertId, "/v1/alerts", "id"}};
+                               {kMessageId, "/v1/messages", "id"},         {kAlertId, "/v1/alerts", "id"},
+                               {kTemplateName, "/v1/templates", "name"}};
 
 std::vector<std::string> option_names(const CLI::App& command) {
   std::vector<std::string> names;

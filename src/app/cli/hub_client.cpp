@@ -150,6 +150,14 @@ json::Value HubClient::put(const std::string& target, const json::Value& body) {
   return change(Call{.method = "PUT", .target = target, .body = json::print_value(body)}, {});
 }
 
+json::Value HubClient::upload(const std::string& target, std::string bytes) {
+  return change(Call{.method = "PUT",
+                     .target = target,
+                     .body = std::move(bytes),
+                     .headers = {{"Content-Type", "application/octet-stream"}}},
+                {});
+}
+
 json::Value HubClient::patch(const std::string& target, const json::Value& body) {
   return change(Call{.method = "PATCH", .target = target, .body = json::print_value(body)}, {});
 }

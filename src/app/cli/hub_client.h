@@ -44,6 +44,7 @@ class HubClient {
   // Retried. An empty `idempotency_key` is made here.
   json::Value post(const std::string& target, const json::Value& body, std::string idempotency_key = {});
   json::Value put(const std::string& target, const json::Value& body);
+  json::Value upload(const std::string& target, std::string bytes);  // a PUT of any bytes
   json::Value patch(const std::string& target, const json::Value& body);
   json::Value remove(const std::string& target);
 

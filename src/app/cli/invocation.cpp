@@ -37,6 +37,17 @@ void Invocation::say(std::string_view message) const {
   world.err << err_style().bold("slipway:") << ' ' << printable(message) << std::endl;
 }
 
+void confirm_delete(const Invocation& invocation, const std::string& what, const std::string& consequence) {
+  if (!invocation.world.in_is_terminal)
+    throw base::Error(base::ErrorClass::user, "VALIDATION_ERROR",
+                      consequence + "; without a terminal to ask on, say --yes");
+  invocation.world.err << "Delete " << what << "? [y/N] " << std::flush;
+  std::string answer;
+  std::getline(invocation.world.in, answer);
+  if (answer != "y" && answer != "Y" && answer != "yes")
+    throw base::Error(base::ErrorClass::user, "NOT_CONFIRMED", "nothing was deleted");
+}
+
 int Invocation::report(const base::Error& error) const {
   world.out.flush();
   world.err << err_style().red("slipway:") << ' '

@@ -73,6 +73,10 @@ CLI::App& add_command(CLI::App& parent, Invocation& invocation, const std::strin
 // A command that only holds others.
 CLI::App& add_group(CLI::App& parent, const std::string& name, const std::string& description);
 
+// Asks whether to delete `what` ("workspace NAME with …"), on the terminal. Throws NOT_CONFIRMED; VALIDATION_ERROR,
+// with `consequence`, where there is no terminal to ask on.
+void confirm_delete(const Invocation& invocation, const std::string& what, const std::string& consequence);
+
 // The type names of positionals, by which shell completion knows what to offer.
 inline constexpr const char* kWorkspaceName = "WORKSPACE";
 inline constexpr const char* kRunName = "RUN";
@@ -82,6 +86,7 @@ inline constexpr const char* kWorkstationId = "WORKSTATION";
 inline constexpr const char* kOrganizationId = "ORGANIZATION";
 inline constexpr const char* kMessageId = "MESSAGE";
 inline constexpr const char* kAlertId = "ALERT";
+inline constexpr const char* kTemplateName = "TEMPLATE";
 inline constexpr const char* kCopyPath = "PATH or WORKSPACE:PATH";
 
 }  // namespace slipway::app::cli

@@ -4,7 +4,9 @@
 #include <istream>
 #include <ostream>
 
+#include "app/cli/assignments.h"
 #include "app/cli/commands.h"
+#include "app/cli/job_progress.h"
 #include "app/cli/run_progress.h"
 #include "app/cli/run_timeline.h"
 #include "app/cli/table.h"
@@ -34,7 +36,9 @@ int await_run(Invocation& invocation, const json::Value& accepted, bool wait,
       invocation.world.out << "run " << printable(view.run.id) << '\n';
     return kOk;
   }
-  const json::Value ended = watch_run(invocation, view.run.id, invocation.world.err, invocation.world.err_is_terminal);
+  const json::Value ended = view.run.type == kBuildRun ? follow_build(invocation, view.run.id)
+                                                       : watch_run(invocation, view.run.id, invocation.world.err,
+                                                                   invocation.world.err_is_terminal);
   const RunView run = read_view<RunView>(ended);
   const bool is_completed = run.status == "completed";
   if (invocation.wants_json()) {
@@ -58,19 +62,17 @@ int await_run(Invocation& invocation, const json::Value& accepted, bool wait,
 
 struct CreateOptions {
   std::string name, machine_type, zone, provider, image_tag, repo, branch, idempotency_key;
-  std::vector<std::string> environment;
+  std::string from_template, template_version;
+  std::vector<std::string> environment, parameters;
   bool no_wait = false;
 };
 
-json::Object parse_environment(const std::vector<std::string>& pairs) {
-  json::Object environment;
-  for (const std::string& pair : pairs) {
-    const auto equals = pair.find('=');
-    if (equals == 0 || equals == std::string::npos)
-      throw base::validation_error("--env", "'" + pair + "' is not of the form NAME=VALUE");
-    environment[pair.substr(0, equals)] = pair.substr(equals + 1);
-  }
-  return environment;
+void add_parameter_options(CLI::App& command, std::string& version, std::vector<std::string>& parameters) {
+  command.add_option("--template-version", version, "of the template, by name or id");
+  command.add_option("--parameter", parameters, "NAME=VALUE for a parameter of the template; repeatable")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
 }
 
 json::Value create_body(const CreateOptions& options) {
@@ -86,7 +88,12 @@ json::Value create_body(const CreateOptions& options) {
   put(metadata, "repo", options.repo);
   put(metadata, "branch", options.branch);
   if (!metadata.empty()) body["metadata"] = metadata;
-  if (!options.environment.empty()) body["environment"] = parse_environment(options.environment);
+  if (!options.environment.empty())
+    body["environment"] = json::to_value(read_assignments("--env", options.environment));
+  put(body, "from_template", options.from_template);
+  put(body, "template_version", options.template_version);
+  if (!options.parameters.empty())
+    body["parameters"] = json::to_value(read_assignments("--parameter", options.parameters));
   return body;
 }
 
@@ -96,7 +103,8 @@ void add_create(CLI::App& group, Invocation& invocation) {
       group, invocation, "create", "Make a workspace and show how it comes to be",
       "  slipway workspace create hello\n"
       "  slipway workspace create api --machine-type large --repo https://example.com/api.git --branch main\n"
-      "  slipway workspace create ci --env TOKEN=abc --no-wait --output json",
+      "  slipway workspace create ci --env TOKEN=abc --no-wait --output json\n"
+      "  slipway workspace create dev --template local-folder --parameter size=large",
       [&invocation, options] {
         const json::Value accepted =
             invocation.hub().post("/v1/workspaces", create_body(*options), options->idempotency_key);
@@ -104,7 +112,10 @@ void add_create(CLI::App& group, Invocation& invocation) {
           const Style style = invocation.out_style();
           const std::string took = run.duration_ms ? " (" + base::format_duration(*run.duration_ms) + ")" : "";
           invocation.world.out << "Workspace " << style.bold(options->name) << " is " << style.green("ready") << took
-                               << ". Get in with: slipway ssh " << options->name << '\n';
+                               << (options->from_template.empty()
+                                       ? ". Get in with: slipway ssh " + options->name
+                                       : ". See what was built with: slipway builds list " + options->name)
+                               << '\n';
         });
       });
   command.add_option("name", options->name, "lower-case letters, digits and '-', at most 40")->required();
@@ -119,6 +130,8 @@ void add_create(CLI::App& group, Invocation& invocation) {
       ->type_name("NAME=VALUE")
       ->expected(1)
       ->take_all();
+  command.add_option("--template", options->from_template, "the template to build it from: slipway template list");
+  add_parameter_options(command, options->template_version, options->parameters);
   command.add_option("--idempotency-key", options->idempotency_key, "the same key makes the same workspace, not two");
   command.add_flag("--no-wait", options->no_wait, "print the run and return at once");
 }
@@ -221,8 +234,9 @@ void add_show(CLI::App& group, Invocation& invocation) {
 // ---- stop, start, delete
 
 struct ChangeOptions {
-  std::string workspace;
-  bool no_wait = false, suspend = false, yes = false;
+  std::string workspace, template_version;
+  std::vector<std::string> parameters;
+  bool no_wait = false, suspend = false, yes = false, orphan = false;
 };
 
 void add_change_options(CLI::App& command, ChangeOptions& options) {
@@ -254,27 +268,20 @@ void add_stop_and_start(CLI::App& group, Invocation& invocation) {
 
   options = std::make_shared<ChangeOptions>();
   CLI::App& start = add_command(
-      group, invocation, "start", "Start or resume a workspace", "  slipway workspace start hello",
+      group, invocation, "start", "Start or resume a workspace; build one from a template again, with other parameters",
+      "  slipway workspace start hello\n  slipway workspace start dev --parameter size=small --template-version v2",
       [&invocation, options] {
         HubClient& hub = invocation.hub();
         const std::string id = hub.resolve_workspace(options->workspace, Patience::retry);
-        const json::Value accepted = hub.post("/v1/workspaces/" + net::percent_encode(id) + "/start", nullptr);
+        json::Object body;
+        if (!options->template_version.empty()) body["template_version"] = options->template_version;
+        if (!options->parameters.empty())
+          body["parameters"] = json::to_value(read_assignments("--parameter", options->parameters));
+        const json::Value accepted = hub.post("/v1/workspaces/" + net::percent_encode(id) + "/start", body);
         return await_run(invocation, accepted, !options->no_wait, say_done(invocation, *options, "is ready"));
       });
   add_change_options(start, *options);
-}
-
-void confirm_delete(const Invocation& invocation, const std::string& name) {
-  if (!invocation.world.in_is_terminal)
-    throw base::Error(
-        base::ErrorClass::user, "VALIDATION_ERROR",
-        "deleting takes the home of '" + name + "' away for ever; without a terminal to ask on, say --yes");
-  invocation.world.err << "Delete workspace " << invocation.err_style().bold(printable(name))
-                       << " with its home and everything in it? [y/N] " << std::flush;
-  std::string answer;
-  std::getline(invocation.world.in, answer);
-  if (answer != "y" && answer != "Y" && answer != "yes")
-    throw base::Error(base::ErrorClass::user, "NOT_CONFIRMED", "nothing was deleted");
+  add_parameter_options(start, options->template_version, options->parameters);
 }
 
 void add_delete(CLI::App& group, Invocation& invocation) {
@@ -284,13 +291,21 @@ void add_delete(CLI::App& group, Invocation& invocation) {
       "  slipway workspace delete hello\n  slipway workspace delete hello --yes", [&invocation, options] {
         HubClient& hub = invocation.hub();
         const std::string id = hub.resolve_workspace(options->workspace, Patience::retry);
-        if (!options->yes) confirm_delete(invocation, options->workspace);
-        const json::Value accepted = hub.remove("/v1/workspaces/" + net::percent_encode(id));
+        const auto name = printable(options->workspace);
+        if (!options->yes)
+          confirm_delete(invocation,
+                         "workspace " + invocation.err_style().bold(name) + " with its home and everything in it",
+                         "deleting takes the home of '" + name + "' away for ever");
+        const json::Value accepted =
+            hub.remove("/v1/workspaces/" + net::percent_encode(id) + (options->orphan ? "?orphan=true" : ""));
         return await_run(invocation, accepted, !options->no_wait, say_done(invocation, *options, "is deleted"));
       });
   command.alias("rm");
   add_change_options(command, *options);
   command.add_flag("-y,--yes", options->yes, "do not ask");
+  command.add_flag(
+      "--orphan", options->orphan,
+      "forget it, and leave behind what its template built (admin; where nothing can destroy it any more)");
 }
 
 }  // namespace

@@ -52,6 +52,37 @@ TEST(WorkspaceCreate, SendsWhatWasAskedForAndNothingElse) {
   EXPECT_EQ(bench.out, "run run_1\n");
 }
 
+constexpr const char* kBuilding = R"({"id":"run_1","type":"workspace.build","status":"running","steps":[]})";
+constexpr const char* kBuilt = R"({"id":"run_1","type":"workspace.build","status":"completed","durationMs":800,
+  "steps":[]})";
+
+TEST(WorkspaceCreate, FromATemplateShowsTheLogOfItsBuild) {
+  Bench bench;
+  bench.hub.data("POST /v1/workspaces", accepted(kBuilding));
+  bench.hub.data(kRunTarget, kBuilding);
+  bench.hub.data(kRunTarget, kBuilding);
+  bench.hub.data(kRunTarget, kBuilt);
+  bench.hub.data("GET /v1/jobs?owner=all&runId=run_1", "[]");
+  bench.hub.data("GET /v1/jobs?owner=all&runId=run_1", R"([{"id":"job_1"}])");
+  bench.hub.data("GET /v1/jobs/job_1", "{}");
+  bench.hub.answer("GET /v1/jobs/job_1/logs",
+                   Answer{200,
+                          "event: log\nid: 0\ndata: {\"level\":\"info\",\"stage\":\"Planning\",\"output\":\"one\"}\n\n"
+                          "event: end\ndata: {\"status\":\"succeeded\"}\n\n"});
+  EXPECT_EQ(bench.run({"workspace", "create", "hello", "--template", "box"}), kOk);
+  EXPECT_EQ(bench.err, "==> Planning\n    one\n");
+  EXPECT_THAT(bench.out, HasSubstr("Workspace hello is ready (800ms)."));
+}
+
+TEST(WorkspaceDelete, OfAWorkspaceThatNothingWasBuiltForEndsWithoutAJob) {
+  Bench bench;
+  bench.hub.data("GET /v1/workspaces?name=hello", std::string("[") + kHello + "]");
+  bench.hub.data("DELETE /v1/workspaces/w1", accepted(kBuilding));
+  bench.hub.data(kRunTarget, kBuilt);
+  EXPECT_EQ(bench.run({"workspace", "delete", "hello", "--yes"}), kOk);
+  EXPECT_EQ(bench.err, "");
+}
+
 TEST(WorkspaceCreate, ShowsStepsAsLinesWithoutATerminal) {
   Bench bench;
   script_create(bench, kDone);

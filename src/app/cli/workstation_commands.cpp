@@ -264,27 +264,19 @@ void add_move(CLI::App& group, Invocation& invocation) {
   command.add_option("--tier", options->tier, "where to; its disk must not be smaller")->required();
 }
 
-void confirm(const Invocation& invocation, const std::string& id) {
-  if (!invocation.world.in_is_terminal)
-    throw base::Error(base::ErrorClass::user, "VALIDATION_ERROR",
-                      "deleting takes the home of '" + id + "' away for ever; without a terminal to ask on, say --yes");
-  invocation.world.err << "Delete workstation " << invocation.err_style().bold(printable(id))
-                       << " with its home and everything in it? [y/N] " << std::flush;
-  std::string answer;
-  std::getline(invocation.world.in, answer);
-  if (answer != "y" && answer != "Y" && answer != "yes")
-    throw base::Error(base::ErrorClass::user, "NOT_CONFIRMED", "nothing was deleted");
-}
-
 void add_delete(CLI::App& group, Invocation& invocation) {
   auto options = std::make_shared<ChangeOptions>();
-  CLI::App& command =
-      add_command(group, invocation, "delete", "Take a workstation away, with its home; asks first (admin)",
-                  "  slipway workstations delete ws-ada-k3m9q2x7ab --yes", [&invocation, options] {
-                    if (!options->yes) confirm(invocation, options->id);
-                    const auto accepted = invocation.hub().remove(target_of(options->id));
-                    return await_run(invocation, accepted, options->id, !options->no_wait);
-                  });
+  CLI::App& command = add_command(
+      group, invocation, "delete", "Take a workstation away, with its home; asks first (admin)",
+      "  slipway workstations delete ws-ada-k3m9q2x7ab --yes", [&invocation, options] {
+        const auto id = printable(options->id);
+        if (!options->yes)
+          confirm_delete(invocation,
+                         "workstation " + invocation.err_style().bold(id) + " with its home and everything in it",
+                         "deleting takes the home of '" + id + "' away for ever");
+        const auto accepted = invocation.hub().remove(target_of(options->id));
+        return await_run(invocation, accepted, options->id, !options->no_wait);
+      });
   command.alias("rm");
   add_change_options(command, *options);
   command.add_flag("-y,--yes", options->yes, "do not ask");

@@ -104,7 +104,7 @@ Run<std::int64_t> RandomProgram::do_alone(Context& run, const Act& act) const {
         return std::int64_t(1);
       });
     case Does::sleep:
-      co_await run.sleep("sleep", act.delay);
+      co_await sleep_and_settle(run, act);
       break;
     case Does::poll:
       co_await run.poll("poll", every(Duration(50)).at_most(Duration(10'000'000)),
@@ -176,6 +176,30 @@ Run<std::int64_t> RandomProgram::do_signals(Context& run, const Act& act) const 
         effects_.violations.push_back("signals out of order: " + asked.run + " " + asked.name);
   });
   co_return asked.count;
+}
+
+// One that is stopped meanwhile does a last thing for all that, once.
+Run<> RandomProgram::sleep_and_settle(Context& run, const Act& act) const {
+  bool stopped = false;
+  try {
+    co_await run.sleep("sleep", act.delay);
+  } catch (const Cancelled&) {
+    stopped = true;
+  }
+  if (!stopped) co_return;
+  co_await run
+      .step("settle", patient(),
+            [this] {
+              if (world_.chance(0.3)) throw base::Error(base::ErrorClass::transient, "LOST_REQUEST", "not yet");
+            })
+      .despite_cancel();
+  co_await run
+      .transaction("count-settled",
+                   [id = run.id().str(), i = act.i](store::Transaction& tx) {
+                     tx.execute("INSERT INTO test_counts (run_id, i) VALUES ($1, $2)", {id, i});
+                   })
+      .despite_cancel();
+  throw Cancelled();
 }
 
 Run<std::int64_t> RandomProgram::do_children(Context& run, const Act& act) const {

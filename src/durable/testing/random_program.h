@@ -58,6 +58,7 @@ class RandomProgram {
   Run<std::int64_t> do_alone(Context& run, const Act& act) const;
   Run<std::int64_t> do_make(Context& run, const Act& act) const;
   Run<std::int64_t> do_make_each(Context& run, const Act& act) const;
+  Run<> sleep_and_settle(Context& run, const Act& act) const;
   Run<std::int64_t> do_signals(Context& run, const Act& act) const;
   Run<std::int64_t> do_children(Context& run, const Act& act) const;
   Run<> do_values(Context& run, const Act& act) const;

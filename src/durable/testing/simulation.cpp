@@ -186,29 +186,30 @@ class Simulation {
   }
 
   // An operator does something to the queues, through any replica; what fails is done again.
-  void operate(const std::string& what, std::function<void(store::Transaction&)> deed, std::function<void()> then) {
-    world_.at(world_.now() + Duration(std::int64_t(world_.random().below(30'000))), [this, what, deed, then] {
+  void operate(const std::string& what, const std::string& queue, std::function<void(store::Transaction&)> deed,
+               std::function<void()> then) {
+    world_.at(world_.now() + Duration(std::int64_t(world_.random().below(30'000))), [this, what, queue, deed, then] {
       auto* replica = any_joined();
-      if (replica == nullptr) return operate(what, deed, then);
+      if (replica == nullptr) return operate(what, queue, deed, then);
       tell(replica->process.get(), "is asked to " + what);
       auto done = std::make_shared<bool>(false);
       replica->process->write(
-          deed, [this, what, deed, then, done, engine = replica->engine.get()](std::exception_ptr failure) {
+          deed, [this, what, queue, deed, then, done, engine = replica->engine.get()](std::exception_ptr failure) {
             *done = true;
-            if (failure) return operate(what, deed, then);
-            engine->queues_changed();
+            if (failure) return operate(what, queue, deed, then);
+            engine->queue_changed(queue);
             then();
           });
       // Whoever is asked may die, and then nobody answers: the operator asks again.
-      world_.at(world_.now() + std::chrono::minutes(1), [this, what, deed, then, done] {
-        if (!std::exchange(*done, true)) operate(what, deed, then);
+      world_.at(world_.now() + std::chrono::minutes(1), [this, what, queue, deed, then, done] {
+        if (!std::exchange(*done, true)) operate(what, queue, deed, then);
       });
     });
   }
 
   void plan_pause(bool pause) {
     operate(
-        pause ? "pause a queue" : "resume it",
+        pause ? "pause a queue" : "resume it", "narrow",
         [pause, now = world_.now()](store::Transaction& tx) {
           const Pause why{.at = now, .by = "usr_test", .reason = "why not"};
           queues::set_pause(tx, "narrow", pause ? std::optional(why) : std::nullopt, now);
@@ -220,7 +221,7 @@ class Simulation {
 
   void plan_removal() {
     operate(
-        "delete a queue",
+        "delete a queue", "slow",
         [](store::Transaction& tx) {
           if (queues::find(tx, "slow")) queues::remove(tx, "slow");
         },

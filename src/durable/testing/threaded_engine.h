@@ -2,6 +2,7 @@
 // An engine as a hub has it: a loop on a thread of its own, workers, the system's clock, a real store. For tests with
 // several replicas, and for benchmarks.
 
+#include <chrono>
 #include <functional>
 #include <future>
 #include <memory>
@@ -22,10 +23,10 @@ class ThreadedEngine {
   // `set_up` gives it its workflows. Returns when the engine has joined; throws why it could not.
   ThreadedEngine(std::shared_ptr<store::Database> database, EngineOptions options,
                  const std::function<void(Engine&)>& set_up)
-      : database_(std::move(database)), loop_(io_, clock_), workers_(2), ids_(clock_, random_) {
+      : database_(std::move(database)), workers_(2), ids_(clock_, random_) {
     thread_ = std::thread([this] {
-      const auto guard = boost::asio::make_work_guard(io_);
-      io_.run();
+      const auto guard = boost::asio::make_work_guard(ground_.io);
+      ground_.io.run();
     });
     on_loop([&] {
       engine_ = std::make_unique<Engine>(*database_, loop_, workers_, clock_, random_, ids_, std::move(options));
@@ -40,8 +41,11 @@ class ThreadedEngine {
   ThreadedEngine(const ThreadedEngine&) = delete;
   ThreadedEngine& operator=(const ThreadedEngine&) = delete;
 
-  // As kill -9: nothing is said to anybody.
+  // As kill -9: nothing is said to anybody. But attempts and transactions that have begun use the workflows, and end
+  // before these go.
   void kill() {
+    while (on_loop([this] { return attempts_left(); }) > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wait_for([this](auto done) { database_->write([](store::Transaction&) {}, std::move(done)); });
     on_loop([this] { engine_.reset(); });
   }
   // As a hub that is told to stop.
@@ -106,6 +110,22 @@ class ThreadedEngine {
   }
 
  private:
+  struct Ground {
+    base::SystemClock clock;
+    net::IoContext io{1};
+    net::AsioLoop loop{io, clock};
+  };
+  // Stays until the process ends: the store, which outlives the engine, may still answer to it.
+  static Ground& new_ground() {
+    static auto& all = *new std::vector<std::unique_ptr<Ground>>;
+    return *all.emplace_back(std::make_unique<Ground>());
+  }
+
+  std::size_t attempts_left() {
+    if (!engine_) return 0;
+    engine_->shut_down();
+    return engine_->statistics().attempts_under_way;
+  }
   template <class Ask>
   std::exception_ptr wait_for(Ask ask) {
     auto done = std::make_shared<std::promise<std::exception_ptr>>();
@@ -115,15 +135,15 @@ class ThreadedEngine {
   }
   void end() {
     kill();
-    io_.stop();
+    ground_.io.stop();
     thread_.join();
   }
 
   std::shared_ptr<store::Database> database_;
-  base::SystemClock clock_;
+  Ground& ground_ = new_ground();
+  base::SystemClock& clock_ = ground_.clock;
+  base::EventLoop& loop_ = ground_.loop;
   base::SystemRandom random_;
-  net::IoContext io_{1};
-  net::AsioLoop loop_;
   net::WorkerPool workers_;
   base::IdGenerator ids_;
   std::unique_ptr<Engine> engine_;  // the loop's thread's

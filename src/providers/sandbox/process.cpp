@@ -18,6 +18,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/program_path.h"
 #include "providers/sandbox/files.h"
 
 namespace slipway::providers::sandbox {
@@ -352,13 +353,8 @@ void DetachedProcess::release() {
 
 std::string find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
-  std::istringstream folders(std::string(path == nullptr ? "" : path) +
-                             ":/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin");
-  for (std::string folder; std::getline(folders, folder, ':');) {
-    const std::string candidate = folder + "/" + name;
-    if (folder.starts_with('/') && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return {};
+  const auto folders = std::string(path == nullptr ? "" : path) + ":/usr/bin:/bin:/usr/sbin:/sbin:/usr/local/bin";
+  return base::find_program(name, folders).value_or("");
 }
 
 }  // namespace slipway::providers::sandbox

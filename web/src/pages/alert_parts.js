@@ -13,6 +13,9 @@ const kPages = {
   run: "runs",
   message: "messages",
   webhook: "webhooks",
+  job: "jobs",
+  build: "builds",
+  template: "templates",
   schedule: "schedules",
 };
 const kRefused = href(["messages"], { outcome: "refused" });

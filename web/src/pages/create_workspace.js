@@ -4,6 +4,9 @@ import { openDialog } from "../dialog.js";
 import { h } from "../dom.js";
 import { DialogForm } from "../form.js";
 import { button, errorBox, icon, skeleton } from "../parts.js";
+import { href } from "../router.js";
+
+const kTemplatesMost = 12; // offered here; all are on their page
 
 // The fields of the request, and what the form calls them. The paths are those of the API's `details.field`.
 const kTextFields = ["name", "image_tag", "metadata.repo", "metadata.branch"];
@@ -25,6 +28,7 @@ class CreateForm extends DialogForm {
   #rowIds = 0;
   #providers = null;
   #providersError = null;
+  #templates = []; // that a workspace could be made from instead
 
   constructor(app, onCreated) {
     super();
@@ -34,6 +38,7 @@ class CreateForm extends DialogForm {
 
   async begin(dialog) {
     super.begin(dialog);
+    this.#offerTemplates();
     try {
       this.#providers = (await this.#app.api.get("/v1/providers")).data;
       this.#chooseProvider(this.#providers[0]?.name);
@@ -44,8 +49,32 @@ class CreateForm extends DialogForm {
     this.redraw();
   }
 
+  // They are a way out of this form: what goes wrong with them, their own page tells.
+  async #offerTemplates() {
+    try {
+      const query = { limit: kTemplatesMost, deprecated: "false" };
+      const { data } = await this.#app.api.get("/v1/templates", { query });
+      this.#templates = data.filter(({ activeVersion }) => activeVersion);
+      this.redraw();
+    } catch (error) {
+      if (!error.code) throw error;
+    }
+  }
+
+  #templateLinks() {
+    if (!this.#templates.length) return null;
+    const link = ({ name, displayName }) => h("a", { key: name, href: href(["templates", name, "new"]) }, displayName);
+    return h(
+      "p",
+      { class: "template-links" },
+      h("span", { class: "muted" }, "From a template:"),
+      this.#templates.map(link),
+    );
+  }
+
   fields() {
     return [
+      this.#templateLinks(),
       this.text("name", "Name", {
         autofocus: true,
         hint: "Lower-case letters, digits and -, at most 40",

@@ -13,7 +13,13 @@ const kStatuses = ["pending", "running", "completed", "failed", "cancelled"];
 const kNeedsAttention = "attention";
 const kTypes = ["workspace.create", "workspace.start", "workspace.stop", "workspace.delete", "workstation.provision"];
 const kResources = ["workspace", "workstation", "server", "cluster", "vm", "schedule"];
-const kResourcePages = { workspace: "workspaces", workstation: "workstations", schedule: "schedules" };
+const kResourcePages = {
+  build: "builds",
+  schedule: "schedules",
+  template: "templates",
+  workspace: "workspaces",
+  workstation: "workstations",
+};
 const kHourMs = 3_600_000;
 // In the address as they are, so that a link to "the last hour" stays that.
 const kPeriods = {

@@ -1,16 +1,17 @@
 // One workspace: what happens to it now, how to get in, what the store and the machine say of it.
 
-import { askToDelete, askToStop, canStart, canStop, startWorkspace } from "../actions.js";
+import { askToDelete, askToStop, canStart, canStop, isBuilt, startWorkspace } from "../actions.js";
 import { h } from "../dom.js";
 import { familyOf } from "../live.js";
 import { Loader } from "../loader.js";
 import { backLink, badge, button, emptyState, errorBox, icon, pageHead, skeleton } from "../parts.js";
 import { href } from "../router.js";
 import { RunCard } from "../run_card.js";
-import { connectCard, fieldsCard, runsCard, statusCard, whyCard } from "./workspace_cards.js";
+import { buildsCard, connectCard, fieldsCard, runsCard, statusCard, templateOf, whyCard } from "./workspace_cards.js";
 
 const kStatusPollMs = 5_000; // a backend tells of no change by itself
 const kRunsShown = 5;
+const kBuildsShown = 8;
 
 export class WorkspacePage {
   #app;
@@ -24,6 +25,8 @@ export class WorkspacePage {
   #status;
   #runs;
   #why;
+  #builds = null; // of one that is built from a template
+  #template = null; // which that is
   #unsubscribe;
   #timer;
 
@@ -71,8 +74,14 @@ export class WorkspacePage {
       h(
         "div",
         { class: "columns" },
-        h("div", { class: "column" }, connectCard(workspace, announce), statusCard(this.#status, now)),
-        h("div", { class: "column" }, fieldsCard(workspace, now), whyCard(this.#why, now)),
+        h(
+          "div",
+          { class: "column" },
+          isBuilt(workspace) ? buildsCard(this.#builds, now) : null,
+          !isBuilt(workspace) || this.#hasAgent() ? connectCard(workspace, announce) : null,
+          statusCard(this.#status, now),
+        ),
+        h("div", { class: "column" }, fieldsCard(workspace, now, this.#template?.data), whyCard(this.#why, now)),
       ),
       runsCard(this.#runs, this.#resource(), now),
     ];
@@ -81,11 +90,15 @@ export class WorkspacePage {
   #load(path, query = {}, onChange = this.#redraw) {
     return new Loader((signal) => this.#app.api.get(path, { query, signal }), onChange);
   }
+  // What a template builds can be got into where it runs an agent.
+  #hasAgent() {
+    return this.#status?.data?.agent?.connected ?? false;
+  }
   #resource() {
     return { resourceType: "workspace", resourceId: this.#id };
   }
   #loaders() {
-    return [this.#loader, this.#status, this.#runs, this.#why];
+    return [this.#loader, this.#status, this.#runs, this.#why, this.#builds, this.#template].filter(Boolean);
   }
 
   #refreshAll() {
@@ -109,6 +122,12 @@ export class WorkspacePage {
       this.#app.announce(`${workspace.name} is ${workspace.status.toLowerCase()}`);
     }
     this.#shownStatus = workspace.status;
+    if (isBuilt(workspace) && !this.#builds) {
+      this.#builds = this.#load(`/v1/workspaces/${encodeURIComponent(this.#id)}/builds`, { limit: kBuildsShown });
+      this.#template = this.#load(`/v1/templates/${encodeURIComponent(templateOf(workspace).name)}`);
+      this.#builds.refresh();
+      this.#template.refresh();
+    }
     this.#runCard.follow(workspace.run_id);
     this.#redraw();
   }
@@ -147,8 +166,15 @@ export class WorkspacePage {
       icon("terminal"),
       "Open terminal",
     );
+    const change = h(
+      "a",
+      { class: "button", href: href(["workspaces", workspace.id, "change"]) },
+      icon("pencil"),
+      "Change",
+    );
     return [
-      workspace.status === "READY" ? terminal : null,
+      workspace.status === "READY" && (!isBuilt(workspace) || this.#hasAgent()) ? terminal : null,
+      isBuilt(workspace) && !workspace.run_id ? change : null,
       canStart(workspace) ? button("Start", () => this.#start(), { look: "primary", iconName: "play" }) : null,
       canStop(workspace) ? button("Stop", stop, { iconName: "stop" }) : null,
       button("Delete", remove, { look: "danger-outline", iconName: "trash" }),

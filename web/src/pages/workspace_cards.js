@@ -1,8 +1,9 @@
 // The cards of a workspace's page. Each shows what it is given and keeps nothing.
 
+import { isBuilt } from "../actions.js";
 import { h } from "../dom.js";
 import { capitalized } from "../format.js";
-import { ago, badge, card, command, errorBox, facts, icon, plainBadge, skeleton } from "../parts.js";
+import { ago, badge, card, command, errorBox, facts, icon, plainBadge, skeleton, table } from "../parts.js";
 import { href } from "../router.js";
 import { runsTable } from "./runs.js";
 
@@ -23,9 +24,30 @@ export function connectCard({ name }, announce) {
   );
 }
 
-export function fieldsCard(workspace, now) {
+/** What was built for it, the newest first. `loader` holds the answer of /builds; null before it is asked for. */
+export function buildsCard(loader, now) {
+  const { data, error } = loader ?? {};
+  const columns = [
+    { name: "Build", look: "cell-main", cell: buildCell },
+    { name: "Status", look: "cell-status", cell: ({ status }) => badge(status) },
+    { name: "Version", cell: ({ templateVersion }) => templateVersion },
+    { name: "Asked for", cell: ({ createdAt }) => ago(createdAt, now) },
+  ];
+  return card("Builds", errorBox(error), data ? table("Builds", columns, data, ({ id }) => id) : skeleton(3));
+}
+
+function buildCell({ id, number, transition, error }) {
+  return [
+    h("a", { class: "row-link", href: href(["builds", id]) }, `${capitalized(transition)} (${number})`),
+    error ? h("span", { class: "sub" }, error.code) : null,
+  ];
+}
+
+/** `template` is that of one that is built from it, once known. */
+export function fieldsCard(workspace, now, template) {
   const { metadata } = workspace;
   const branch = metadata?.branch ? ` @ ${metadata.branch}` : "";
+  if (isBuilt(workspace)) return builtFields(workspace, now, template);
   const zone = workspace.zone ? ` · ${workspace.zone}` : "";
   return card(
     "About",
@@ -37,6 +59,31 @@ export function fieldsCard(workspace, now) {
       ["Repository", metadata?.repo ? metadata.repo + branch : null],
       ["Device", metadata?.device_id],
       ["Last connected", ago(workspace.last_connected_at, now, "never")],
+      ["Created", ago(workspace.created_at, now)],
+      ["Changed", ago(workspace.updated_at, now)],
+      ["Owner", h("code", null, workspace.owner_id)],
+      ["Id", h("code", null, workspace.id)],
+    ]),
+  );
+}
+
+/** What a built one was built from: `{name, version}`. */
+export function templateOf({ image_tag: image }) {
+  const [name, version] = image.split(":");
+  return { name, version };
+}
+
+function builtFields(workspace, now, template) {
+  const { name, version } = templateOf(workspace);
+  const active = template?.activeVersion;
+  const target = href(["workspaces", workspace.id, "change"], { version: active });
+  const update = active && active !== version ? [" ", h("a", { href: target }, `Update to ${active}`)] : null;
+  return card(
+    "About",
+    facts([
+      ["Template", h("a", { href: href(["templates", name]) }, name)],
+      ["Version", [version, update]],
+      ["Provisioner", workspace.machine_type],
       ["Created", ago(workspace.created_at, now)],
       ["Changed", ago(workspace.updated_at, now)],
       ["Owner", h("code", null, workspace.owner_id)],

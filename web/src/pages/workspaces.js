@@ -1,6 +1,6 @@
 // The list of workspaces, always as it is now.
 
-import { askToDelete, askToStop, canStart, canStop, startWorkspace } from "../actions.js";
+import { askToDelete, askToStop, canStart, canStop, isBuilt, startWorkspace } from "../actions.js";
 import { h } from "../dom.js";
 import { capitalized } from "../format.js";
 import { isAbout } from "../live.js";
@@ -20,7 +20,6 @@ import {
   table,
 } from "../parts.js";
 import { href } from "../router.js";
-import { openCreateDialog } from "./create_workspace.js";
 
 const kPageSize = 50;
 const kStatuses = ["PROVISIONING", "READY", "SUSPENDED", "ERROR"];
@@ -34,6 +33,7 @@ export class WorkspacesPage {
   #unsubscribe;
   #actionError = null;
   #dialog = null;
+  #isWanted = false; // the dialog, by the address
   #shownStatuses = new Map(); // id → status, to tell changes to screen readers
 
   constructor(app, route, redraw) {
@@ -50,6 +50,7 @@ export class WorkspacesPage {
   }
 
   dispose() {
+    this.#isWanted = false;
     this.#unsubscribe();
     this.#loader.dispose();
   }
@@ -89,14 +90,28 @@ export class WorkspacesPage {
   // The form has an address of its own, so that it can be linked to and Back closes it.
   #syncDialog({ segments }) {
     const wanted = segments[1] === "new";
+    this.#isWanted = wanted;
     if (!wanted) return this.#dialog?.close();
-    this.#dialog ??= openCreateDialog(this.#app, {
-      onCreated: ({ workspace }) => this.#app.navigate(["workspaces", workspace.id]),
-      onClose: () => {
-        this.#dialog = null;
-        if (location.hash.startsWith("#/workspaces/new")) this.#filter({}, this.#query.page);
-      },
-    });
+    if (!this.#dialog) this.#openDialog();
+  }
+
+  async #openDialog() {
+    try {
+      const { openCreateDialog } = await import("./create_workspace.js");
+      if (!this.#isWanted || this.#dialog) return; // left meanwhile
+      this.#dialog = openCreateDialog(this.#app, {
+        onCreated: ({ workspace }) => this.#app.navigate(["workspaces", workspace.id]),
+        onClose: () => {
+          this.#dialog = null;
+          if (location.hash.startsWith("#/workspaces/new")) this.#filter({}, this.#query.page);
+        },
+      });
+    } catch {
+      this.#setActionError({
+        code: "HUB_UNREACHABLE",
+        message: "The form cannot be fetched from the hub. Reload to try again.",
+      });
+    }
   }
 
   #filter(change, page = null) {
@@ -195,7 +210,7 @@ export class WorkspacesPage {
     return h(
       "div",
       { class: "row-actions" },
-      workspace.status === "READY" ? terminalLink(workspace) : null,
+      workspace.status === "READY" && !isBuilt(workspace) ? terminalLink(workspace) : null,
       canStart(workspace)
         ? button("Start", () => this.#start(workspace), { look, iconName: "play", name: `Start ${name}` })
         : null,
@@ -232,6 +247,8 @@ function statusCell({ status, run_id: runId }) {
   return [badge(status), run];
 }
 
-function machineCell({ machine_type: type, provider, zone }) {
+function machineCell(workspace) {
+  const { machine_type: type, provider, zone, image_tag: image } = workspace;
+  if (isBuilt(workspace)) return [image.replace(":", " "), h("span", { class: "sub" }, type)];
   return [type, h("span", { class: "sub" }, [provider, zone].filter(Boolean).join(" · "))];
 }
