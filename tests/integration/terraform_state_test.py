@@ -16,7 +16,7 @@ from support.hub import Hub, wait_until  # noqa: E402
 from support.played_daemon import PlayedDaemon  # noqa: E402
 
 TERRAFORM = os.environ.get("SLIPWAY_TERRAFORM") or shutil.which("terraform")
-# `wait` names a file: the second thing is made once that is there.
+# `wait` names a file: the second thing, which says by another that it has begun, is made once that is there.
 CONFIGURATION = """
 terraform {
   backend "http" {}
@@ -27,7 +27,7 @@ resource "terraform_data" "second" {
   input      = var.wait
   depends_on = [terraform_data.first]
   provisioner "local-exec" {
-    command = "while [ -n \\"$WAIT\\" ] && [ ! -e \\"$WAIT\\" ]; do sleep 0.05; done"
+    command = "[ -z \\"$WAIT\\" ] || touch \\"$WAIT.begun\\"; while [ -n \\"$WAIT\\" ] && [ ! -e \\"$WAIT\\" ]; do sleep 0.05; done"
     environment = { WAIT = var.wait }
   }
 }
@@ -112,9 +112,8 @@ class TerraformStateTest(unittest.TestCase):
         gate = self.work.folder / "go-on"
         process = self.work.start("apply", "-auto-approve", f"-var=wait={gate}")
         self.addCleanup(lambda: process.poll() is None and kill_group(process))
-        for line in process.stdout:
-            if line.startswith("terraform_data.first: Creation complete"):
-                break
+        # Told to end between the two, Terraform would not begin the second.
+        wait_until(lambda: gate.with_name(gate.name + ".begun").exists(), "the second is being made")
         return process, gate
 
     # RUN-12
