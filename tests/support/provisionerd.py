@@ -3,6 +3,7 @@
 Whatever it starts carries its mark in the environment, so that what outlives it can be found.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -45,7 +46,7 @@ class Provisionerd:
 
     def has_registered(self):
         """This process: before that, a SIGTERM may meet a program that does not know what to do with it."""
-        return " registered daemon=" in self.log_file.read_text(errors="replace")[self.log_began:]
+        return b" registered daemon=" in self.log_file.read_bytes()[self.log_began:]
 
     def is_running(self):
         return self.process is not None and self.process.poll() is None
@@ -74,7 +75,8 @@ class Provisionerd:
         if self.is_running():
             self.kill()
         for pid in self.processes():
-            os.kill(pid, 9)
+            with contextlib.suppress(ProcessLookupError):  # what a daemon has started may end with it
+                os.kill(pid, 9)
 
     def processes(self):
         """Of all that it ever started and that still lives, and itself: pid and command."""
