@@ -13,7 +13,6 @@ import tempfile
 import threading
 import time
 import unittest
-import urllib.error
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
@@ -184,7 +183,7 @@ class TerraformTest(unittest.TestCase):
         self.assertTrue(applied["stateInBackend"])
         self.assertEqual([r["name"] for r in applied["resources"]], ["a"])
         self.assert_world_is_in(keeper.state)
-        self.assertEqual([pid for pid in family if "provider.py" in " ".join(command_of(pid))], [])
+        wait_until(lambda: not any("provider.py" in " ".join(command_of(pid)) for pid in family))
         self.assertEqual(session.close(), 0)
 
     def test_a_hub_that_is_away_during_the_apply_gets_the_state_when_it_is_back(self):
@@ -196,8 +195,10 @@ class TerraformTest(unittest.TestCase):
         keeper = self.keeper()
         keeper.outage_status = status
         self.provider = Provider(pathlib.Path(tempfile.mkdtemp(dir=self.folder)))
-        session = self.start_apply(machine("a", delay_ms=500) + machine("b", after="a"), keeper, until="a")
+        gate = self.provider.folder / "go-on"
+        session = self.start_apply(machine("a", gate=str(gate)) + machine("b", after="a"), keeper, until="a")
         keeper.outage.set()
+        gate.touch()  # no state has come before that
         self.wait_for_entry("create", "b")
         session.wait_for_line("will be tried again")
         keeper.outage.clear()
@@ -220,9 +221,11 @@ class TerraformTest(unittest.TestCase):
 
     def test_who_lost_the_lock_makes_nothing_more(self):
         keeper = self.keeper()
+        gate = self.folder / "go-on"
         session = self.start_apply(
-            machine("a", delay_ms=300) + machine("b", after="a", delay_ms=600_000), keeper, until="a")  # fmt: skip
+            machine("a", gate=str(gate)) + machine("b", after="a", delay_ms=600_000), keeper, until="a")  # fmt: skip
         keeper.lock = {"ID": "other"}
+        gate.touch()
         applied = session.wait_for("applyComplete")
         self.assertEqual(applied["error"]["code"], "STATE_REFUSED")
         self.assertTrue(applied["stateFile"])
@@ -234,7 +237,7 @@ class TerraformTest(unittest.TestCase):
         session = self.open(machine("a") + machine("b", after="a", delay_ms=600_000))
         session.plan()
         session.send("apply")
-        session.wait_for("stateWritten")
+        session.wait_for(lambda message: message["type"] == "stateWritten" and machines_of(session.states[-1]))
         self.assert_world_is_in(session.states[-1])
         self.wait_for_entry("begin", "b")
         session.send("cancel")
@@ -366,6 +369,7 @@ class ExamplesTest(unittest.TestCase):
         pid = self.folder / "pid"
         wait_until(lambda: pid.exists() and pid.read_text())
         server = int(pid.read_text())
+        wait_until(lambda: "sleep" in command_of(server))
         start.send_signal(signal.SIGINT)
         self.assertEqual(start.wait(), 130)
         wait_until(lambda: "sleep" not in command_of(server))
@@ -378,12 +382,18 @@ class ExamplesTest(unittest.TestCase):
         with urllib.request.urlopen(address + "index.txt") as page:
             self.assertEqual(page.read().decode(), "Good morning\n")
         self.build("dev-process", "stop", greeting="Good morning")
-        with self.assertRaises(urllib.error.URLError):
-            urllib.request.urlopen(address)
+        wait_until(lambda: not self.answers(address))  # it has been told to end
         self.assertTrue((self.root / "ws-1" / "public" / "index.txt").exists())
         self.build("dev-process", "start", greeting="Good evening")
         self.build("dev-process", "destroy")
         self.assertFalse((self.root / "ws-1").exists())
+
+    def answers(self, address):
+        try:
+            with urllib.request.urlopen(address):
+                return True
+        except OSError:  # refused, or broken off
+            return False
 
     def end_server(self):
         pid = self.root / "ws-1" / "pid"

@@ -231,10 +231,12 @@ class Session:
         return code
 
     def kill(self):
-        """Ends it and all that it has started, as when the machine dies."""
-        for pid in [self.process.pid, *descendants(self.process.pid)]:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        """Ends it and all that it has started, as when the machine dies: none lives to see how another ends."""
+        family = [self.process.pid, *descendants(self.process.pid)]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for pid in family:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
         self.process.wait()
         self.process.stdin.close()
         self.reader.join()

@@ -5,7 +5,7 @@ What really exists stands in a ledger, the file that MACHINE_LEDGER names: a lin
 written and synced before Terraform hears of it. So a test can compare what exists with what a state says.
 
 A machine has a `name` (another one: replaced), a `size` (changed in place), `delay_ms` (how long its creation takes),
-`fail` (`create` or `destroy`: an error on demand; `stop-deaf`: a creation that no interrupt ends; `plan`: a plan that
+`gate` (a file: the creation takes until that is there), `fail` (`create` or `destroy`: an error on demand; `stop-deaf`: a creation that no interrupt ends; `plan`: a plan that
 ends only by one), and of its own an `id` and a secret `token`.
 """
 
@@ -72,6 +72,7 @@ class Provider:
             m.Attribute(name="name", type=b'"string"', required=True),
             m.Attribute(name="size", type=b'"string"', optional=True),
             m.Attribute(name="delay_ms", type=b'"number"', optional=True),
+            m.Attribute(name="gate", type=b'"string"', optional=True),
             m.Attribute(name="fail", type=b'"string"', optional=True),
             m.Attribute(name="token", type=b'"string"', computed=True, sensitive=True),
         ]))  # fmt: skip
@@ -127,6 +128,8 @@ class Provider:
         note("begin", name=planned["name"], pid=os.getpid())
         delay, deaf = float(planned["delay_ms"] or 0) / 1000, planned["fail"] == "stop-deaf"
         interrupted = threading.Event().wait(delay) if deaf else stopped.wait(delay)
+        while planned["gate"] and not interrupted and not os.path.exists(planned["gate"]):
+            interrupted = stopped.wait(0.02)
         if interrupted:
             return self.m.ApplyAnswer(new_state=self.encode(None), diagnostics=self.error("Interrupted"))
         if planned["fail"] == "create":
