@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import pathlib
+import re
 import socket
 import sys
 import threading
@@ -206,9 +207,10 @@ class TemplatesTest(unittest.TestCase):
         self.assertEqual(self.hub.await_run(run)["status"], "cancelled")
         deleted = self.hub.delete(f"/v1/workspaces/{workspace}").expect(202)
         self.hub.await_completed(deleted["run"]["id"])
-        metrics = self.hub.get("/metrics").text
-        self.assertRegex(metrics, r'slipway_workspace_builds_total{status="cancelled",transition="start"} [1-9]')
-        self.assertRegex(metrics, r'slipway_workspace_builds_total{status="succeeded",transition="destroy"} [1-9]')
+        # An end can be seen a moment before it is counted.
+        for labels in ('status="cancelled",transition="start"', 'status="succeeded",transition="destroy"'):
+            line = re.compile(rf"^slipway_workspace_builds_total{{{labels}}} [1-9]", re.MULTILINE)
+            wait_until(lambda line=line: line.search(self.hub.get("/metrics").text), labels)
 
     def test_a_template_with_workspaces_cannot_be_deleted(self):
         self.daemon.push_template("used", FILES)
