@@ -115,7 +115,6 @@ class BuiltWorkspaces(unittest.TestCase):
         self.assertEqual(self.delete(workspace), waiting)
         leaving = self.delete(workspace, orphan="true")
         self.assertNotEqual(leaving, waiting)
-        self.assertEqual(self.delete(workspace, orphan="true"), leaving)
         self.hub.await_completed(leaving)
         self.assertEqual(self.hub.await_run(waiting)["status"], "cancelled")
         self.hub.get(f"/v1/workspaces/{workspace}").expect_error(404, "NOT_FOUND")
@@ -125,6 +124,16 @@ class BuiltWorkspaces(unittest.TestCase):
         self.assertEqual((left.status, left.text), (200, "all that is known"))
 
     # ---- deleting what is at work
+
+    def test_a_delete_that_leaves_everything_behind_is_one_however_often_it_is_asked_for(self):
+        daemon = self.played()
+        workspace = self.build(daemon)
+        self.hub.post(f"/v1/workspaces/{workspace}/start", {}).expect(202)
+        job = daemon.acquire()  # until it has ended, so has no delete
+        leaving = self.delete(workspace, orphan="true")
+        self.assertEqual(self.delete(workspace, orphan="true"), leaving)
+        daemon.fail(job)
+        self.hub.await_completed(leaving)
 
     def test_a_delete_waits_for_the_job_that_is_at_work(self):
         daemon = self.played()
