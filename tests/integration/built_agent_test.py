@@ -27,6 +27,7 @@ resource "terraform_data" "machine" {
     command = <<-EOT
       set -eu
       cd "$FOLDER"
+      rm -f slipway-agent # which the one before may not have left yet
       curl -fsS -o slipway-agent -H "Authorization: Bearer $TOKEN" "$HUB/v1/agent/program"
       chmod +x slipway-agent
       printf %s "$TOKEN" > token
