@@ -67,8 +67,8 @@ class Upgrade(ScriptedBuilds, unittest.TestCase):
 
         builds = self.begin(2 * RUNNERS, pace="20s")
         for hub in (self.first, self.second):
-            self.assertEqual(hub.stop(), 0)
             other.hub = self.first if hub is self.second else self.second
+            self.assertEqual(hub.stop(), 0)
             other.update(held, "apply")
             hub.start()
         other.complete_build(held)
