@@ -39,13 +39,14 @@ struct ScriptStep {
   std::optional<fleet::LogLevel> level;
   std::optional<json::Value> storm;  // so many log lines
   std::optional<std::string> delay;  // 250ms, 3s
+  std::optional<std::string> until;  // this file is there
   std::optional<json::Value> make;   // carries out so many of the planned changes now; the rest follows after the steps
   std::optional<std::string> note;   // into the state
   std::optional<bool> hang;          // until it is cancelled
   std::optional<bool> die;           // as if killed
   std::optional<ScriptFailure> error;
 };
-SLIPWAY_JSON_SNAKE(ScriptStep, when, ignore_cancel, log, level, storm, delay, make, note, hang, die, error)
+SLIPWAY_JSON_SNAKE(ScriptStep, when, ignore_cancel, log, level, storm, delay, until, make, note, hang, die, error)
 
 struct ScriptSteps {
   std::optional<std::vector<ScriptStep>> start, stop, destroy;

@@ -17,7 +17,7 @@ using fleet::Transition;
 
 constexpr std::int64_t kStormMax = 10'000'000;
 constexpr std::int64_t kCountMax = 10'000;
-constexpr auto kTurnPoll = std::chrono::milliseconds(20);  // a file's lock cannot be awaited beside a token
+constexpr auto kFilePoll = std::chrono::milliseconds(20);  // neither a file nor its lock can be awaited beside a token
 
 void really_wait(base::Duration duration, std::stop_token stop) {
   std::mutex mutex;
@@ -169,6 +169,8 @@ void ScriptedWork::perform(const ScriptStep& step, Work& work) {
     if (!duration) throw script_invalid("'" + *step.delay + "' is no duration, such as 250ms or 3s");
     wait(*duration, work);
   }
+  if (step.until)
+    for (const auto file = values_->expand(*step.until); !std::filesystem::exists(file);) wait(kFilePoll, work);
   if (step.make && applying_) make(values_->number(*step.make, kCountMax), work);
   if (step.note && applying_) {
     state_.note = values_->expand(*step.note);
@@ -237,7 +239,7 @@ void ScriptedWork::enter(Work& work) {
   if (world_->try_enter(metadata.workspace_id)) return;
   world_->record("overlap", metadata.workspace_id, metadata.build_id);
   work.log(fleet::LogLevel::warn, "another apply of this workspace is under way: waiting for its end");
-  while (!world_->try_enter(metadata.workspace_id)) wait(kTurnPoll, work);
+  while (!world_->try_enter(metadata.workspace_id)) wait(kFilePoll, work);
 }
 
 // Before anything is made: whoever finds this state later knows what may be there.

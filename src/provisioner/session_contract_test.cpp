@@ -267,6 +267,25 @@ TEST_P(SessionContract, AHangEndsWithItsCancelOrIsForced) {
   }
 }
 
+TEST_P(SessionContract, AStepCanWaitForAFile) {
+  for (const bool cancelled : {false, true}) {
+    SessionRecorder recorder;
+    const auto gate = folder_.path() / ("gate" + std::to_string(sessions_));
+    const auto session = open(recorder, R"({"plan": {"start": [{"log": "waiting", "until": ")" + gate.string() + R"("},
+                                                               {"log": "waited"}]}})");
+    session->send(plan(Transition::start));
+    recorder.wait_for_log("waiting");
+    EXPECT_EQ(recorder.lines().size(), 1u);
+    if (cancelled)
+      session->send(Cancel{});
+    else
+      std::ofstream(gate) << "open";
+    const auto planned = recorder.wait_for<PlanComplete>();
+    EXPECT_EQ(planned.error ? planned.error->code : "", cancelled ? "CANCELLED" : "");
+    EXPECT_EQ(recorder.lines().size(), cancelled ? 1u : 2u);
+  }
+}
+
 TEST_P(SessionContract, ItsDeathIsToldApartFromAFailure) {
   SessionRecorder recorder;
   const auto session = open(recorder, R"({"plan": {"start": [{"die": true}]}})");

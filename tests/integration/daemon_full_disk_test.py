@@ -65,10 +65,11 @@ class FullDisk(ScriptedBuilds, unittest.TestCase):
     # RUN-12: nothing is made that no state knows of.
     def test_a_state_that_does_not_fit_ends_the_build_with_the_reason_and_the_next_one_mends_it(self):
         with Hub() as hub, ProvisionerdOf(hub, work=self.disk.path / "work"):
-            template, world = self.push(hub, pace="2s")
+            template, world = self.push(hub, gated=True)
             run = self.create(hub, template)
             self.await_half(hub, run)
             self.disk.fill()
+            self.open_gate(world)
             ended = hub.await_run(run)
             self.disk.free()
             self.assertEqual(ended["status"], "failed")
@@ -90,12 +91,12 @@ class FullDisk(ScriptedBuilds, unittest.TestCase):
     # RUN-13
     def test_the_end_of_a_build_waits_for_space_at_the_hub(self):
         with Hub(data=self.disk.path / "data", options=["--open-metrics"]) as hub, ProvisionerdOf(hub):
-            template, world = self.push(hub, pace="6s")
+            template, world = self.push(hub, gated=True)
             run = self.create(hub, template)
             self.await_half(hub, run)
             self.disk.fill()
-
             self.use_up(hub)
+            self.open_gate(world)
             things = lambda: [p for p in world.iterdir() if p.name[0] != "." and p.name != "journal"]  # noqa: E731
             wait_until(lambda: len(things()) == 2, "all is made")
             refused = re.compile(r'route="/v1/daemon/jobs/:id/(state|complete)",status="503"')

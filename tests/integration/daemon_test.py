@@ -31,7 +31,8 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
             stages = list(dict.fromkeys(line["stage"] for line in self.lines(hub, job["id"])))
             self.assertEqual(stages, ["Setting up", "Planning infrastructure", "Starting workspace", "Cleaning Up"])
             self.assert_made_once(world)
-            self.assertEqual(list((hub.data / "provisionerd" / "sessions").iterdir()), [])
+            # A job is told to have ended before its folder goes.
+            wait_until(lambda: not list((hub.data / "provisionerd" / "sessions").iterdir()), "its folder is taken away")
 
     def test_a_daemon_for_one_job_ends_after_it(self):
         with ProvisionerdOf(self.hub, options=["--once"]) as daemon:
@@ -96,10 +97,11 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
     # RUN-15: found in seconds, and gone on with from the state that was journalled.
     def test_what_a_killed_daemon_leaves_another_one_finishes(self):
         with ProvisionerdOf(self.hub) as first:
-            template, world = self.push(self.hub, pace="4s")
+            template, world = self.push(self.hub, gated=True)
             run = self.create(self.hub, template)
             job = self.await_half(self.hub, run)
             first.kill()
+            self.open_gate(world)
             with ProvisionerdOf(self.hub):
                 self.hub.await_completed(run)
         self.assertEqual(self.job(self.hub, job)["attempt"], 2)
@@ -108,11 +110,12 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
     # RUN-3
     def test_a_build_outlives_a_hub_that_is_killed(self):
         with Hub() as hub, ProvisionerdOf(hub):
-            template, world = self.push(hub, pace="6s")
+            template, world = self.push(hub, gated=True)
             run = self.create(hub, template)
             job = self.await_half(hub, run)
             hub.kill()
             hub.start()
+            self.open_gate(world)
             hub.await_completed(run)
             self.assertEqual(self.job(hub, job)["attempt"], 1, "it went on with its lease")
             self.assert_made_once(world)
@@ -147,12 +150,13 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
     # RUN-16
     def test_a_drain_finishes_what_runs_and_takes_nothing(self):
         with ProvisionerdOf(self.hub) as daemon:
-            template, _ = self.push(self.hub, pace="3s")
+            template, world = self.push(self.hub, gated=True)
             run = self.create(self.hub, template)
             job = self.await_half(self.hub, run)
             daemon.signal()
             wait_until(lambda: "draining" in daemon.log(), "it drains")
             later = self.create(self.hub, template)
+            self.open_gate(world)
             self.assertEqual(daemon.await_end(), 0)
             self.assertEqual(self.job(self.hub, job)["status"], "succeeded")
             self.hub.await_completed(run)
@@ -163,14 +167,15 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
 
     def test_what_a_second_signal_stops_another_daemon_finishes(self):
         with ProvisionerdOf(self.hub) as first:
-            template, world = self.push(self.hub, pace="4s")
+            template, world = self.push(self.hub, gated=True)
             run = self.create(self.hub, template)
             job = self.await_half(self.hub, run)
             first.signal()
             wait_until(lambda: "draining" in first.log(), "it drains")
             first.signal(signal.SIGINT)
             self.assertEqual(first.await_end(), 0)
-            self.assertIn(self.job(self.hub, job)["status"], ("pending", "succeeded"))
+            self.await_status(self.hub, job, "pending")
+            self.open_gate(world)
             with ProvisionerdOf(self.hub):
                 self.hub.await_completed(run)
         self.assert_made_once(world)
@@ -178,12 +183,13 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
     # RUN-16: the drain is bounded, and what it cuts short is not lost.
     def test_a_drain_that_takes_too_long_becomes_a_cancel_and_another_daemon_goes_on(self):
         with ProvisionerdOf(self.hub, options=["--drain-timeout", "1s"]) as first:
-            template, world = self.push(self.hub, pace="8s")
+            template, world = self.push(self.hub, gated=True)
             run = self.create(self.hub, template)
             job = self.await_half(self.hub, run)
             self.assertEqual(first.stop(), 0, first.log())
             self.assertIn("the drain takes too long", first.log())
             self.assertEqual(self.job(self.hub, job)["status"], "pending")
+            self.open_gate(world)
             with ProvisionerdOf(self.hub):
                 self.hub.await_completed(run)
         self.assertEqual(self.job(self.hub, job)["attempt"], 2)
@@ -191,10 +197,13 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
 
     def test_a_drain_within_its_bound_is_not_cut_short(self):
         with ProvisionerdOf(self.hub, options=["--drain-timeout", "10m"]) as daemon:
-            template, _ = self.push(self.hub, pace="2s")
+            template, world = self.push(self.hub, gated=True)
             run = self.create(self.hub, template)
             job = self.await_half(self.hub, run)
-            self.assertEqual(daemon.stop(), 0)
+            daemon.signal()
+            wait_until(lambda: "draining" in daemon.log(), "it drains")
+            self.open_gate(world)
+            self.assertEqual(daemon.await_end(), 0)
             self.assertNotIn("takes too long", daemon.log())
             self.assertEqual(self.job(self.hub, job)["status"], "succeeded")
             self.hub.await_completed(run)
@@ -202,7 +211,7 @@ class Daemons(ScriptedBuilds, unittest.TestCase):
     # RUN-17
     def test_no_file_of_a_session_is_left(self):
         with ProvisionerdOf(self.hub) as daemon:
-            template, _ = self.push(self.hub, pace="30s")
+            template, _ = self.push(self.hub, gated=True)
             run = self.create(self.hub, template)
             self.await_half(self.hub, run)
             sessions = daemon.folder / "work" / "sessions"

@@ -110,10 +110,11 @@ class Cut(Way):
     # RUN-3, RUN-15
     def test_a_build_is_finished_by_another_daemon_and_the_first_changes_nothing_when_it_is_back(self):
         with TcpProxy(self.hub.port) as proxy, ProvisionerdOf(self.hub, url=proxy.url) as first:
-            template, world = self.push(self.hub, pace="2s")
+            template, world = self.push(self.hub, gated=True)
             run = self.create(self.hub, template)
             job = self.await_half(self.hub, run)
             proxy.set_silent(True)
+            self.open_gate(world)
             with ProvisionerdOf(self.hub):
                 # The first goes on, for all it knows, and holds the world until it learns otherwise.
                 said = lambda: [line["output"] for line in self.lines(self.hub, job)]  # noqa: E731

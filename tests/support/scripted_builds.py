@@ -1,4 +1,4 @@
-"""Builds whose machines are files in a folder, with pauses in which a test can do something. Mixed into a test case."""
+"""Builds whose machines are files in a folder, and which wait half way for the test. Mixed into a test case."""
 
 import hashlib
 import uuid
@@ -6,7 +6,8 @@ import uuid
 from .hub import wait_until
 from .played_daemon import archive_of
 
-# A machine and a disk as files in a folder; between them there is time for a test to do something.
+# A machine and a disk as files in a folder; between them there is time for a test to do something. The gate is opened by
+# the test: however slow it is, what it waits for cannot be over before.
 SCRIPT = """
 world = "{world}"
 [[resources]]
@@ -27,27 +28,39 @@ delay = "{pace}"
 [[apply.start]]
 hang = {hang}
 """
+GATE = """
+[[apply.start]]
+until = "{world}/.open"
+"""
 
 
 class ScriptedBuilds:
-    def push(self, hub, pace="0s", hang=False):
-        """Pushes a template with a folder of its own to make things in; gives its name and the folder."""
-        name, world, run = self.begin_push(hub, pace, hang)
+    def push(self, hub, pace="0s", hang=False, gated=False):
+        """Pushes a template with a folder of its own to make things in; gives its name and the folder. `gated`: half way,
+        builds wait for `open_gate`."""
+        name, world, run = self.begin_push(hub, pace, hang, gated)
         hub.await_completed(run)
         return name, world
 
-    def begin_push(self, hub, pace="0s", hang=False, files=None):
+    def begin_push(self, hub, pace="0s", hang=False, gated=False, files=None):
         """The same, not waiting for the import; gives its run too. `files`: more of them."""
         name = f"t-{uuid.uuid4().hex[:8]}"
         world = hub.folder / "worlds" / name
         world.mkdir(parents=True)
         script = SCRIPT.format(world=world, pace=pace, hang="true" if hang else "false")
+        if gated:
+            script += GATE.format(world=world)
         archive = archive_of({"script.toml": script, "template.toml": 'provisioner = "scripted"\n', "README.md": "# It"} | (files or {}))
         digest = hashlib.sha256(archive).hexdigest()
         hub.put(f"/v1/blobs/{digest}", archive).expect(200)
         body = {"archive": digest, "provisioner": "scripted"}
         accepted = hub.post(f"/v1/templates/{name}/versions", body).expect(202)
         return name, world, accepted["run"]["id"]
+
+    @staticmethod
+    def open_gate(world):
+        """For good: what is built there from now on does not wait."""
+        (world / ".open").touch()
 
     def create(self, hub, template):
         body = {"name": f"w-{uuid.uuid4().hex[:8]}", "from_template": template}
