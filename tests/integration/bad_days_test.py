@@ -28,9 +28,12 @@ UNKNOWN_ID = "01900000-0000-7000-8000-000000000000"
 def raw_exchange(port, request, half_close=True):
     """Sends bytes as they are; gives all that comes back."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
-        connection.sendall(request)
+        # It may be answered, and be shown the door, before we have said it all.
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(request)
         if half_close:
-            connection.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
         received = b""
         with contextlib.suppress(ConnectionError):
             while piece := connection.recv(65536):

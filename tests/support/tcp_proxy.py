@@ -67,6 +67,8 @@ class TcpProxy:
             await self._loud.wait()
             up_reader, up_writer = await self._connect()
             writers.append(up_writer)
+            for each in writers:
+                each.transport.set_write_buffer_limits(0)  # what is drained has gone out: an abort loses nothing of it
             both = [asyncio.create_task(self._pass(reader, up_writer)), asyncio.create_task(self._pass(up_reader, writer, True))]
             try:
                 await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
