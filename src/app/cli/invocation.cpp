@@ -95,7 +95,10 @@ CLI::App& add_command(CLI::App& parent, Invocation& invocation, const std::strin
   CLI::App* command = parent.add_subcommand(name, description);
   add_common_options(*command, invocation);
   command->footer("Examples:\n" + examples);
-  command->callback([&invocation, action = std::move(action)] { invocation.action = action; });
+  // A command that was given below this one has been called before.
+  command->callback([&invocation, action = std::move(action)] {
+    if (!invocation.action) invocation.action = action;
+  });
   return *command;
 }
 

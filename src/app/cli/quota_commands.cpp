@@ -57,31 +57,33 @@ void print_shares(const Invocation& invocation, const QuotaView& quota) {
   table.print(invocation.world.out, invocation.out_style());
 }
 
-void add_show(CLI::App& group, Invocation& invocation) {
+int show(Invocation& invocation, const std::string& owner) {
+  const auto shown = invocation.hub().get("/v1/quota" + (owner.empty() ? "" : "?owner=" + net::percent_encode(owner)));
+  if (invocation.wants_json()) {
+    invocation.print_json(shown);
+    return kOk;
+  }
+  const auto quota = read_view<QuotaView>(shown);
+  std::string groups;
+  for (const auto& name : quota.groups) groups += (groups.empty() ? "" : ", ") + printable(name);
+  Facts facts;
+  facts.add("Owner", printable(quota.owner_id));
+  facts.add("Consumed", std::to_string(quota.consumed) + " credits a day");
+  facts.add("Budget", in_words(quota.budget));
+  facts.add("Groups", groups);
+  facts.add("Workspaces", std::to_string(quota.workspaces));
+  facts.print(invocation.world.out, invocation.out_style());
+  print_shares(invocation, quota);
+  return kOk;
+}
+
+CLI::App& add_show(CLI::App& parent, Invocation& invocation, const std::string& name, const std::string& description) {
   auto owner = std::make_shared<std::string>();
-  CLI::App& command = add_command(group, invocation, "show", "What your workspaces cost a day, and may cost",
-                                  "  slipway quota show\n  slipway quota show --owner usr_01JH…", [&invocation, owner] {
-                                    const auto shown = invocation.hub().get(
-                                        "/v1/quota" + (owner->empty() ? "" : "?owner=" + net::percent_encode(*owner)));
-                                    if (invocation.wants_json()) {
-                                      invocation.print_json(shown);
-                                      return kOk;
-                                    }
-                                    const auto quota = read_view<QuotaView>(shown);
-                                    std::string groups;
-                                    for (const auto& name : quota.groups)
-                                      groups += (groups.empty() ? "" : ", ") + printable(name);
-                                    Facts facts;
-                                    facts.add("Owner", printable(quota.owner_id));
-                                    facts.add("Consumed", std::to_string(quota.consumed) + " credits a day");
-                                    facts.add("Budget", in_words(quota.budget));
-                                    facts.add("Groups", groups);
-                                    facts.add("Workspaces", std::to_string(quota.workspaces));
-                                    facts.print(invocation.world.out, invocation.out_style());
-                                    print_shares(invocation, quota);
-                                    return kOk;
-                                  });
+  CLI::App& command = add_command(parent, invocation, name, description,
+                                  "  slipway quota\n  slipway quota show --owner usr_01JH…",
+                                  [&invocation, owner] { return show(invocation, *owner); });
   command.add_option("--owner", *owner, "a user's id (admin only)");
+  return command;
 }
 
 struct CheckOptions {
@@ -191,8 +193,9 @@ void add_groups_delete(CLI::App& group, Invocation& invocation) {
 }  // namespace
 
 void add_quota_commands(CLI::App& app, Invocation& invocation) {
-  CLI::App& quota = add_group(app, "quota", "What workspaces cost, and may cost");
-  add_show(quota, invocation);
+  CLI::App& quota = add_show(app, invocation, "quota", "What workspaces cost, and may cost");
+  quota.require_subcommand(0, 1);
+  add_show(quota, invocation, "show", "What your workspaces cost a day, and may cost: the same as `slipway quota`");
   add_check(quota, invocation);
   CLI::App& groups = add_group(app, "groups", "Groups of users and their budgets (admin)");
   add_groups_list(groups, invocation);

@@ -169,8 +169,11 @@ TEST(QuotaCommands, ShowAndCheckSayItInWordsAndByTheExitCode) {
                  R"({"ownerId":"usr_1","consumed":6,"budget":10,"workspaces":1,"groups":["everyone"]})");
   bench.hub.data("POST /v1/quota/check",
                  R"({"ok":false,"dailyCost":6,"previousDailyCost":0,"consumed":12,"budget":10})");
-  EXPECT_EQ(bench.run({"quota", "show"}), kOk);
-  EXPECT_THAT(bench.out, HasSubstr("10 credits a day"));
+  for (const auto& words : {std::vector<std::string>{"quota"}, {"quota", "show"}}) {
+    EXPECT_EQ(bench.run(words), kOk);
+    EXPECT_THAT(bench.out, HasSubstr("10 credits a day"));
+  }
+  EXPECT_EQ(bench.run({"quota", "shwo"}), kUsage);
   EXPECT_EQ(bench.run({"quota", "check", "--template", "box"}), kFailed);
   EXPECT_EQ(bench.hub.call("POST /v1/quota/check").body, R"({"fromTemplate":"box"})");
   EXPECT_THAT(bench.out, HasSubstr("It would be refused"));
