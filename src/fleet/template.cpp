@@ -59,8 +59,8 @@ base::Error conflict(std::string message) {
 
 void require_unused(store::Transaction& tx, const Template& subject) {
   if (const auto workspaces = count_workspaces_of(tx, subject.id); workspaces > 0)
-    throw conflict("template '" + subject.name + "' has " + std::to_string(workspaces) +
-                   " workspaces; delete them first, or deprecate it");
+    throw conflict("template '" + subject.name + "' has workspaces (" + std::to_string(workspaces) +
+                   "); delete them first, or deprecate it");
   if (!tx.query("SELECT 1 FROM provisioner_jobs WHERE template_id = $1 AND status IN ('pending', 'running') LIMIT 1",
                 {subject.id.str()})
            .empty())

@@ -107,6 +107,18 @@ TEST(CommandLine, ExitCodesFollowTheErrorOfTheApi) {
   }
 }
 
+TEST(CommandLine, WhatIsNotThereIsSaidToBeListedWhereItWouldBe) {
+  for (const auto& [resource, hint] :
+       {std::pair{"template", "`slipway template list`"}, {"job", "`slipway jobs list`"}}) {
+    Bench bench;
+    bench.hub.answer("GET /v1/jobs/x", Answer{404, R"({"success":false,"error":{"code":"NOT_FOUND","message":"none",
+        "details":{"id":"x","resource":")" + std::string(resource) +
+                                                       R"("}}})"});
+    EXPECT_EQ(bench.run({"jobs", "show", "x"}), kNotFound);
+    EXPECT_THAT(bench.err, HasSubstr(std::string("hint: ") + hint));
+  }
+}
+
 TEST(CommandLine, AnAnswerThatIsNoHubsIsCalledThat) {
   Bench bench;
   bench.hub.answer("GET /v1/workflows/runs/run_1", Answer{502, "<html>Bad gateway</html>"});

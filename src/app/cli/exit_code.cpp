@@ -1,5 +1,6 @@
 #include "app/cli/exit_code.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -20,7 +21,7 @@ struct Rule {
 constexpr auto kRules = std::to_array<Rule>({
     {"VALIDATION_ERROR", kUsage, ""},
     {"PAYLOAD_TOO_LARGE", kUsage, ""},
-    {"NOT_FOUND", kNotFound, "`slipway workspace list` and `slipway runs list` show what is there"},
+    {"NOT_FOUND", kNotFound, ""},
     {"FILE_NOT_FOUND", kNotFound, ""},
     {"CONFLICT", kConflict, ""},
     {"INVALID_STATE_TRANSITION", kConflict, "`slipway why NAME` tells what it is waiting for"},
@@ -37,6 +38,38 @@ constexpr auto kRules = std::to_array<Rule>({
     {"STORE_FULL", kUnreachable, "the hub's disk is full"},
 });
 
+// What lists the things that a NOT_FOUND speaks of.
+struct Lister {
+  std::string_view resource, command;
+};
+constexpr auto kListers = std::to_array<Lister>({
+    {"API key", "key list"},
+    {"alert", "alerts list"},
+    {"build", "builds list WORKSPACE"},
+    {"daemon key", "daemons keys list"},
+    {"group", "groups list"},
+    {"job", "jobs list"},
+    {"message", "messages list"},
+    {"organization", "organizations list"},
+    {"queue", "queues list"},
+    {"run", "runs list"},
+    {"schedule", "schedules list"},
+    {"template", "template list"},
+    {"template version", "template versions NAME"},
+    {"webhook", "webhooks list"},
+    {"webhook delivery", "webhooks deliveries ID"},
+    {"workspace", "workspace list"},
+    {"workstation", "workstations list"},
+});
+
+std::string where_listed(const base::Error& error) {
+  const auto* details = error.details().if_object();
+  const auto* resource = details == nullptr ? nullptr : details->if_contains("resource");
+  if (resource == nullptr || !resource->is_string()) return "";
+  const auto lister = std::ranges::find(kListers, std::string_view(resource->get_string()), &Lister::resource);
+  return lister == kListers.end() ? "" : "`slipway " + std::string(lister->command) + "` shows what is there";
+}
+
 const Rule* rule_for(const base::Error& error) {
   for (const Rule& rule : kRules)
     if (rule.code == error.code()) return &rule;
@@ -51,6 +84,7 @@ ExitCode exit_code_for(const base::Error& error) {
 }
 
 std::string hint_for(const base::Error& error) {
+  if (error.code() == "NOT_FOUND") return where_listed(error);
   const Rule* rule = rule_for(error);
   return rule == nullptr ? "" : std::string(rule->hint);
 }

@@ -79,9 +79,9 @@ int show(Invocation& invocation, const std::string& owner) {
 
 CLI::App& add_show(CLI::App& parent, Invocation& invocation, const std::string& name, const std::string& description) {
   auto owner = std::make_shared<std::string>();
-  CLI::App& command = add_command(parent, invocation, name, description,
-                                  "  slipway quota\n  slipway quota show --owner usr_01JH…",
-                                  [&invocation, owner] { return show(invocation, *owner); });
+  CLI::App& command =
+      add_command(parent, invocation, name, description, "  slipway quota\n  slipway quota show --owner usr_01JH…",
+                  [&invocation, owner] { return show(invocation, *owner); });
   command.add_option("--owner", *owner, "a user's id (admin only)");
   return command;
 }
