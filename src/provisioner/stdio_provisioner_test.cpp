@@ -136,18 +136,27 @@ TEST(StdioProvisioner, ClosedItIsToldToCancelAndThenSeesTheEndOfItsInput) {
 }
 
 TEST(StdioProvisioner, OneThatDoesNotEndIsTerminatedAndThenKilled) {
-  SessionRecorder recorder;
-  auto options = greeting(R"(
-    trap 'echo "{\"type\":\"log\",\"output\":\"SIGTERM\"}"' TERM
-    while true; do sleep 0.01; done)");
-  options.cancel_bound = base::Duration(20);
-  options.terminate_bound = base::Duration(300);
-  const auto session = open(recorder, std::move(options));
-  recorder.wait_for<Hello>();
-  session->close(false);
-  recorder.wait_for_log("did not end within");
-  recorder.wait_for_log("SIGTERM");
-  EXPECT_FALSE(recorder.wait_until_closed());
+  const auto ask_to_end = [](SessionRecorder& recorder, const std::string& trap, base::Duration terminate_bound) {
+    // Its hello says that the trap is set.
+    auto options = shell(trap + "\n" + kHello + "\nwhile true; do sleep 0.01; done");
+    options.cancel_bound = base::Duration(20);
+    options.terminate_bound = terminate_bound;
+    auto session = open(recorder, std::move(options));
+    recorder.wait_for<Hello>();
+    session->close(false);
+    recorder.wait_for_log("did not end within");
+    return session;
+  };
+  // However long it takes to say so.
+  SessionRecorder heard;
+  const auto willing = ask_to_end(heard, R"(trap 'echo "{\"type\":\"log\",\"output\":\"SIGTERM\"}"; exit' TERM)",
+                                  std::chrono::minutes(1));
+  heard.wait_for_log("SIGTERM");
+  EXPECT_FALSE(heard.wait_until_closed());
+  // Nothing but SIGKILL ends this one.
+  SessionRecorder killed;
+  const auto deaf = ask_to_end(killed, "trap '' TERM", base::Duration(20));
+  EXPECT_FALSE(killed.wait_until_closed());
 }
 
 // In its own group, deaf to SIGTERM; in a session of its own; and one whose parent is gone.
