@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -71,7 +72,10 @@ class RawClient {
  private:
   bool receive() {
     char bytes[16384];
-    const ssize_t count = ::recv(socket_.get(), bytes, sizeof bytes, 0);
+    ssize_t count;
+    // With a timeout it is interrupted by whatever stops and continues the process.
+    while ((count = ::recv(socket_.get(), bytes, sizeof bytes, 0)) < 0 && errno == EINTR) {
+    }
     if (count > 0) pending_.append(bytes, std::size_t(count));
     if (count < 0 && errno == EAGAIN) throw std::runtime_error("the server says nothing");
     return count > 0;
