@@ -401,8 +401,10 @@ TEST_P(AuditReplicas, WP19_AServerThatCrashesMidwayLeavesAnUnbrokenChain) {
   database_ = store::open_postgres(url_, {.give_up_after = std::chrono::minutes(5)});
   keep_audit(*database_, chain_);
   Outcomes outcomes;
-  std::jthread writer([&] {
-    for (int i = 0; i < 400; ++i) {
+  int written = 0;
+  std::jthread writer([&](const std::stop_token& crashed) {
+    for (; !crashed.stop_requested(); ++written) {
+      const int i = written;
       database_->write([i](Transaction& tx) { audit(tx, entry("action." + std::to_string(i))); }, outcomes.done(i));
       while (database_->statistics().queued > 20) std::this_thread::yield();
     }
@@ -413,12 +415,13 @@ TEST_P(AuditReplicas, WP19_AServerThatCrashesMidwayLeavesAnUnbrokenChain) {
     cluster.crash();
     cluster.start();
   }
+  writer.request_stop();
   writer.join();
   EXPECT_EQ(outcomes.failed(), 0u);
   const auto report = verify();
   EXPECT_FALSE(report.fault) << report.fault->reason;
   EXPECT_TRUE(report.seal_fits);
-  EXPECT_EQ(report.reached.seq, 400);
+  EXPECT_EQ(report.reached.seq, written);
 }
 
 }  // namespace

@@ -55,14 +55,15 @@ class PostgresTest : public ::testing::Test {
                         "application_name LIKE 'slipway writer%' AND wait_event = '" +
                             event + "'") != "0";
   }
-  // Writes `count` numbers from four threads while `disturb` runs, and checks that each is stored exactly once.
-  void write_while(int count, const std::function<void()>& disturb) {
+  // Writes numbers from four threads for as long as `disturb` runs, and checks that each is stored exactly once.
+  void write_while(const std::function<void()>& disturb) {
+    std::atomic<int> count = 0;
     {
       std::vector<std::jthread> threads;
       for (int thread = 0; thread < 4; ++thread)
-        threads.emplace_back([&, thread] {
-          for (int i = thread; i < count; i += 4) {
-            write(i);
+        threads.emplace_back([&](const std::stop_token& disturbed) {
+          while (!disturbed.stop_requested()) {
+            write(count++);
             while (database_->statistics().queued > 50) std::this_thread::yield();
           }
         });
@@ -71,7 +72,7 @@ class PostgresTest : public ::testing::Test {
     EXPECT_EQ(outcomes_.failed(), 0u);
     EXPECT_TRUE(outcomes_.each_was_called_once());
     const auto numbers = stored();
-    ASSERT_EQ(numbers.size(), std::size_t(count));
+    ASSERT_EQ(numbers.size(), std::size_t(count.load()));
     for (std::size_t i = 0; i < numbers.size(); ++i) ASSERT_EQ(numbers[i], std::int64_t(i));
   }
 
@@ -83,18 +84,18 @@ class PostgresTest : public ::testing::Test {
 
 TEST_F(PostgresTest, EveryWriteIsStoredOnceThoughItsConnectionIsCutAgainAndAgain) {
   open_store();
-  write_while(4'000, [&] {
+  write_while([&] {
     for (int i = 0; i < 25; ++i) {
       const auto groups = database_->statistics().groups;
       terminate_writer();
-      while (database_->statistics().groups == groups && database_->statistics().queued > 0) std::this_thread::yield();
+      while (database_->statistics().groups == groups) std::this_thread::yield();
     }
   });
 }
 
 TEST_F(PostgresTest, EveryWriteIsStoredOnceThoughTheServerCrashes) {
   open_store();
-  write_while(4'000, [&] {
+  write_while([&] {
     for (int i = 0; i < 3; ++i) {
       const auto groups = database_->statistics().groups;
       while (database_->statistics().groups < groups + 5) std::this_thread::yield();
@@ -171,7 +172,7 @@ TEST_F(PostgresTest, WritesAndReadsFailClearlyWhileTheServerIsDownAndItHealsByIt
   } catch (const base::Error& error) {
     EXPECT_EQ(error.code(), "STORE_UNAVAILABLE");
   }
-  EXPECT_FALSE(database_->statistics().healthy);
+  while (database_->statistics().healthy) std::this_thread::yield();  // one failure is not yet enough for that
   cluster_.start();
   while (!database_->statistics().healthy) std::this_thread::yield();
   write(2);
