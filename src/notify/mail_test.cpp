@@ -9,6 +9,7 @@
 #include <fstream>
 #include <future>
 
+#include "net/testing/raw_client.h"
 #include "notify/testing/mailbox.h"
 #include "store/testing/temporary_database.h"
 
@@ -208,12 +209,8 @@ TEST(Mail, WhoIsToldToStopDoesNotWaitForTheServer) {
 }
 
 TEST(Mail, AServerThatIsNotThereIsTriedAgain) {
-  std::string url;
-  {
-    const Mailbox mailbox;
-    url = mailbox.url();
-  }
-  expect_failure({.url = url}, ErrorClass::transient, "MAIL_SERVER_UNAVAILABLE");
+  const net::testing::RefusingPort nobody;
+  expect_failure({.url = "smtp://127.0.0.1:" + nobody.str()}, ErrorClass::transient, "MAIL_SERVER_UNAVAILABLE");
 }
 
 TEST(Mail, AnAddressThatCannotBeIsNotEvenTried) {
