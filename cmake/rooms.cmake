@@ -103,9 +103,11 @@ function(slipway_room name)
       add_test(NAME ${target}_on_postgres COMMAND test_${target} --gtest_filter=*Postgres*)
       set_tests_properties(${target}_on_postgres PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT ${environment})
     endif()
-    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "-${apart}"
+    # Asked for their names before anything runs: a program that is slow to load then would fail them all.
+    set(discovery DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120)
+    gtest_discover_tests(test_${target} ${discovery} TEST_FILTER "-${apart}"
                          PROPERTIES LABELS unit TIMEOUT 120 ENVIRONMENT ${environment})
-    gtest_discover_tests(test_${target} DISCOVERY_MODE PRE_TEST TEST_FILTER "Simulation*"
+    gtest_discover_tests(test_${target} ${discovery} TEST_FILTER "Simulation*"
                          TEST_LIST simulations_of_${target} PROPERTIES LABELS simulation TIMEOUT 900
                          ENVIRONMENT ${environment})
   endif()
