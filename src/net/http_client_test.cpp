@@ -252,8 +252,8 @@ TEST(HttpClient, CancelsOneRequestAndAllAtItsEnd) {
 
 TEST(HttpClient, CanBeAwaited) {
   ServerThread server(serve);
+  IoContext io;  // outlives the client, whose thread may still be in its answer
   HttpClient client;
-  IoContext io;
   EXPECT_EQ(testing::run(io, client.fetch(io, get(server.url("/a")))).body, "GET /a  --");
   EXPECT_THROW(testing::run(io, client.fetch(io, get("gopher://x"))), base::Error);
 }
