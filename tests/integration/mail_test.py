@@ -95,7 +95,8 @@ class MailTest(unittest.TestCase):
         run = self.order(tier="business")
         self.assertEqual(run["status"], "failed", run)
         series = 'workstation_provisioning_failure_total{error_code="PERMISSION_DENIED",tier="business"}'
-        self.assertEqual(self.metric(series), 1, run.get("error"))
+        # The end is counted once it is durable: a moment after it can be read.
+        wait_until(lambda: self.metric(series) == 1, f"the failure is counted: {run.get('error')}")
         self.assertEqual(self.metric('workstation_provisioning_success_total{tier="business"}'), 0)
         self.assertIn("workstation.failed", self.open_alerts())
         self.assertEqual(self.mails_to("jane@example.com"), [])

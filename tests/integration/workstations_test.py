@@ -236,10 +236,9 @@ class FaultsTest(WorkstationCase):
         self.assertIn("workstations.workstations.create", found["error"]["message"])
         alert = self.alerts("workstation.failed")[0]
         self.assertEqual(alert["severity"], "critical")
-        self.assertRegex(
-            self.hub.get("/metrics").text,
-            r'workstation_provisioning_failure_total\{error_code="PERMISSION_DENIED",tier="starter"\} 1',
-        )
+        counted = 'workstation_provisioning_failure_total{error_code="PERMISSION_DENIED",tier="starter"} 1\n'
+        # It is counted once it is durable: a moment after it can be read.
+        wait_until(lambda: counted in self.hub.get("/metrics").text, "the failure is counted")
 
     def test_wp12_an_id_that_is_taken_is_replaced_and_the_record_follows(self):
         self.cloud.faults({"kind": "already_exists", "call": "workstations.create", "times": 1})
@@ -333,6 +332,8 @@ class SlowCloudTest(WorkstationCase):
         self.cloud.faults({"kind": "operation_never_ends", "call": "configs.create"})  # of nothing that we do
         self.assertEqual(self.provision()["status"], "running")
 
+
+class LifeTest(WorkstationCase):
     def test_a_provisioning_that_is_cancelled_leaves_nothing(self):
         self.cloud.faults({"kind": "operation_never_ends", "call": "workstations.start"})
         workstation, run = self.order()
@@ -342,8 +343,6 @@ class SlowCloudTest(WorkstationCase):
         self.assertEqual(self.workstation(workstation)["status"], "deleted")
         self.assertEqual(self.hub.get(f"/v1/workflows/runs/{run}").expect(200)["status"], "cancelled")
 
-
-class LifeTest(WorkstationCase):
     def test_a_workstation_is_stopped_and_started_and_taken_away(self):
         workstation = self.provision()
         at = f"/v1/workstations/{workstation['id']}"
