@@ -145,8 +145,9 @@ class PubsubTest(unittest.TestCase):
         self.assertEqual(len(heard), 1)
         event = json.loads(heard[0]["text"])
         self.assertEqual((event["event"], event["user_id"]), ("workstation.ready", "user-1"))
-        wait_until(lambda: metric(hub, "slipway_pubsub_acked_total") == 1, "it is acknowledged")
-        self.assertEqual(metric(hub, "slipway_pubsub_outstanding"), 0)
+        # At least once: what comes again is acknowledged again.
+        wait_until(lambda: metric(hub, "slipway_pubsub_acked_total") >= 1, "it is acknowledged")
+        wait_until(lambda: metric(hub, "slipway_pubsub_outstanding") == 0, "nothing is left")
 
     def test_wp01_what_can_never_work_is_set_aside_and_blocks_nothing(self):
         self.pubsub.subscribe("dead-letters", DEAD_LETTER_TOPIC)
@@ -179,7 +180,7 @@ class PubsubTest(unittest.TestCase):
         self.assertEqual(tier["attributes"]["slipwayReason"], "unknown_tier")
         wait_until(lambda: all(m.get("deadLetterMessageId") for m in all_messages(hub, "&outcome=refused").values()),
                    "that is noted")  # fmt: skip
-        wait_until(lambda: metric(hub, "slipway_pubsub_acked_total") == len(poison) + 1, "all are acknowledged")
+        wait_until(lambda: metric(hub, "slipway_pubsub_acked_total") > len(poison), "all are acknowledged")
 
     def test_wp01_a_refused_order_is_replayed_once(self):
         hub = self.hub()
