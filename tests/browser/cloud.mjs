@@ -2,9 +2,9 @@
 
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 
 const kStartMs = 60_000;
@@ -26,8 +26,7 @@ const kTiers = {
  */
 export async function startCloud(binary, { timeScale }) {
   const folder = mkdtempSync(join(tmpdir(), "slipway-browser-cloud-"));
-  const port = await freePort();
-  const words = ["--port", port, "--project", kProject, "--region", kRegion, "--time-scale", timeScale];
+  const words = ["--port", 0, "--project", kProject, "--region", kRegion, "--time-scale", timeScale];
   words.push("--write-credentials", join(folder, "credentials"), "--cluster", kCluster);
   words.push("--topic", kTopic, "--topic", "workstation-events");
   words.push("--subscription", `workstation-provisioning-sub:${kTopic}`);
@@ -37,7 +36,7 @@ export async function startCloud(binary, { timeScale }) {
   const output = [];
   child.stdout.on("data", (chunk) => output.push(chunk));
   child.stderr.on("data", (chunk) => output.push(chunk));
-  const cloud = new Cloud(`http://127.0.0.1:${port}`, port, folder, child);
+  const cloud = new Cloud(folder, child);
   try {
     await cloud.untilItAnswers();
     await cloud.makeConfigs();
@@ -49,17 +48,16 @@ export async function startCloud(binary, { timeScale }) {
 }
 
 class Cloud {
+  url = null; // it says where it is when it serves
   #folder;
-  #port;
   #child;
   #exited;
 
-  constructor(url, port, folder, child) {
-    this.url = url;
-    this.#port = port;
+  constructor(folder, child) {
     this.#folder = folder;
     this.#child = child;
     this.#exited = new Promise((resolve) => child.once("exit", resolve).once("error", resolve));
+    createInterface({ input: child.stdout }).once("line", (line) => (this.url = JSON.parse(line).url));
   }
 
   async stop() {
@@ -82,7 +80,7 @@ class Cloud {
       ...endpoints,
       `oauth_token = "${this.url}/token"`,
       `sts = "${this.url}/v1/token"`,
-      `metadata = "127.0.0.1:${this.#port}"`,
+      `metadata = "${new URL(this.url).host}"`,
       "[workstations]",
       `default_cluster = "${kCluster}"`,
       'poll_every = "100ms"',
@@ -120,6 +118,14 @@ class Cloud {
     return this.#call("POST", "/simulator/quotas", limits);
   }
 
+  /** From now on nobody is told in which state a workstation is: what waits for one goes on waiting. */
+  hideStates() {
+    return this.#call("POST", "/simulator/faults", { kind: "unknown_state", call: "workstations.get" });
+  }
+  showStates() {
+    return this.#call("DELETE", "/simulator/faults");
+  }
+
   /** Lets the cloud's clock jump ahead. */
   skip(seconds) {
     return this.#call("POST", "/simulator/clock", { advance_s: seconds });
@@ -136,13 +142,9 @@ class Cloud {
 
   async untilItAnswers() {
     const deadline = Date.now() + kStartMs;
-    for (;;) {
-      try {
-        return await this.#call("GET", "/simulator/status");
-      } catch (error) {
-        if (Date.now() > deadline || this.#child.exitCode !== null) throw error;
-        await pause(kLookEveryMs);
-      }
+    while (!this.url) {
+      if (Date.now() > deadline || this.#child.exitCode !== null) throw new Error("it says nothing");
+      await pause(kLookEveryMs);
     }
   }
 
@@ -164,12 +166,4 @@ function decodeQuotedPrintable(text) {
   const joined = text.replace(/=\r?\n/g, "");
   const bytes = joined.replace(/=([0-9A-F]{2})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
   return Buffer.from(bytes, "latin1").toString("utf8");
-}
-
-async function freePort() {
-  const server = createServer();
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
