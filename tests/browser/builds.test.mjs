@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { gone, heading, overflow, startStage, visible } from "./browser.mjs";
-import { builds, kImportJob, madeUpLog, tellOfBuilds, workspace } from "./made_up_builds.mjs";
+import { builds, kImportJob, kShortLogLines, madeUpLog, tellOfBuilds, workspace } from "./made_up_builds.mjs";
 
 const [pending, running, failed, succeeded] = builds;
 const kLongLog = 100_000;
@@ -184,6 +184,7 @@ test("A build that waits says for what, and how many are ahead of it", async () 
 test("A build at work is followed, until one scrolls up, and can be cancelled", async () => {
   await open(`builds/${running.id}`);
   await visible(log().locator("[data-status=running]"));
+  await visible(log().locator(`[data-line="${kShortLogLines - 1}"]`)); // there is enough of it to scroll
   await visible(page.getByText("Following"));
   await log().hover();
   await page.mouse.wheel(0, -400);

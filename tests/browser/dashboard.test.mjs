@@ -124,6 +124,7 @@ test("A name that exists is refused at its field, and nothing is made", async ()
   await page.keyboard.press("Escape");
   await gone(page.getByRole("dialog"));
   await page.waitForURL(/#\/workspaces$/);
+  await visible(row(kName)); // the list came by itself, beside the form
   assert.equal(await page.locator("tbody tr").count(), 1);
 });
 

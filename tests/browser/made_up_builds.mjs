@@ -331,7 +331,10 @@ export function madeUpLog(lines, stages = kStages, began = kNow - 60_000) {
   });
 }
 const kGap = { number: 60, source: "daemon", level: "info", stage: kStages[2], at: ago(1), output: "", leftOut: 4321 };
-const kShortLog = [...madeUpLog(90).slice(0, 60), kGap, ...madeUpLog(90).slice(61)];
+/** Of the log of each job that is given none of its own. */
+export const kShortLogLines = 90;
+const kWholeLog = madeUpLog(kShortLogLines);
+const kShortLog = [...kWholeLog.slice(0, kGap.number), kGap, ...kWholeLog.slice(kGap.number + 1)];
 
 const meta = { requestId: "req_made_up", timestamp: iso(kNow) };
 const json = (status, body) => ({ status, contentType: "application/json", body: JSON.stringify(body) });

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
 import { gone, heading, overflow, startStage, visible } from "./browser.mjs";
-import { kRunId, tellOfRun } from "./made_up_run.mjs";
+import { events, kRunId, tellOfRun } from "./made_up_run.mjs";
 
 let stage;
 let page;
@@ -15,6 +15,7 @@ before(async () => {
   await tellOfRun(page);
   await page.goto(`${stage.hub.url}/#/runs/${kRunId}`);
   await visible(heading(page, "workspace.create"));
+  await visible(page.locator(".log li").nth(events.length - 1)); // the journal comes by itself, after the run
 });
 after(() => stage?.stop());
 

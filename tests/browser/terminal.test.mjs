@@ -90,7 +90,7 @@ test("What is selected is copied, and pasted; with nothing selected Ctrl+C inter
   const { x, y, height } = await line.boundingBox();
   await page.mouse.dblclick(x + 8, y + height / 2);
   await page.keyboard.press("Control+c");
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), "word");
+  await page.waitForFunction(async () => (await navigator.clipboard.readText()) === "word");
   await page.keyboard.type("# pass");
   await page.keyboard.press("Control+Shift+v");
   await shows("# password");
