@@ -29,7 +29,8 @@ export async function startStage({ options = [] } = {}) {
   const hub = await startHub(process.env.SLIPWAY_BIN, options);
   try {
     const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
-    return new Stage(hub, await chromium.launch({ executablePath, args: kFlags.split(" ") }), screenshots);
+    const browser = await chromium.launch({ executablePath, args: kFlags.split(" "), timeout: kPatienceMs });
+    return new Stage(hub, browser, screenshots);
   } catch (error) {
     await hub.stop();
     throw error;
@@ -83,10 +84,14 @@ class Stage {
     for (const colorScheme of kSchemes) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       await page.screenshot({ path: join(this.#screenshots, `${name}-${colorScheme}.png`), fullPage: true });
-      const { violations } = await page.evaluate(() => globalThis.axe.run());
-      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join("\n")}`);
-      assert.deepEqual(found, [], `accessibility of ${name}, ${colorScheme}`);
+      await this.checkAccessibility(`${name}, ${colorScheme}`, page);
     }
+  }
+
+  async checkAccessibility(name, page) {
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html).join("\n")}`);
+    assert.deepEqual(found, [], `accessibility of ${name}`);
   }
 
   /** A call of the hub's API, which must succeed; answers its data. Waits, so many seconds, for the end of what it began. */

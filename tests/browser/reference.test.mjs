@@ -8,10 +8,12 @@ import { heading, overflow, startStage, visible } from "./browser.mjs";
 let stage;
 let page;
 let described;
+let ids; // of its operations
 
 before(async () => {
   stage = await startStage();
   described = await (await fetch(`${stage.hub.url}/openapi.json`)).json();
+  ids = Object.values(described.paths).flatMap((methods) => Object.values(methods).map((item) => item.operationId));
   page = await stage.openPage();
   await page.goto(`${stage.hub.url}/docs`);
   await visible(heading(page, /^Slipway/));
@@ -24,10 +26,19 @@ const answer = (id) => operation(id).getByRole("status");
 const filter = (text) => page.getByRole("searchbox", { name: "Filter" }).fill(text);
 
 test("Every operation of the document is shown", async () => {
-  const ids = Object.values(described.paths).flatMap((methods) => Object.values(methods).map((item) => item.operationId));
   const shown = await page.locator("article.operation").evaluateAll((nodes) => nodes.map((node) => node.id));
   assert.deepEqual(shown.toSorted(), ids.toSorted());
+});
+
+test("All of it is accessible", async () => {
+  // One by one: of eighty thousand elements at once, most of them folded, the check takes minutes.
+  for (const id of ids) {
+    await filter(id);
+    await stage.checkAccessibility(id, page);
+  }
+  await filter("queue");
   await stage.inspect("reference", page);
+  await filter("");
 });
 
 test("Without a key, what needs one is refused, and the page shows it", async () => {
@@ -64,7 +75,7 @@ test("The filter leaves what fits, and the keyboard reaches it", async () => {
   assert.equal(await page.locator("article.operation").count(), 1);
   await page.getByRole("searchbox", { name: "Filter" }).press("Tab");
   await page.keyboard.press("Enter");
-  assert.match(page.url(), /#deleteWorkspace$/);
+  await page.waitForURL(/#deleteWorkspace$/);
   await filter("no such thing");
   await visible(page.getByText("No operation fits."));
 });
