@@ -90,7 +90,8 @@ export class TerminalPage {
     const { screen } = this.#terminal;
     const put = (node) => {
       node.append(screen.element);
-      setTimeout(() => node.isConnected && this.#terminal.show());
+      // Once it is on the page, and before the next key: what is typed as soon as it is seen is typed into it.
+      queueMicrotask(() => node.isConnected && this.#terminal.show());
     };
     return h("div", { class: "terminal-frame", key: "frame", ref: put });
   }
