@@ -10,6 +10,7 @@ namespace slipway::store {
 namespace {
 
 constexpr std::size_t kReaders = 4;
+constexpr int kMigrationTries = 3;
 
 class PostgresDatabase final : public Database {
  public:
@@ -38,12 +39,20 @@ class PostgresDatabase final : public Database {
   }
 
  private:
+  // A migration that the server ended under us, as it does when this process stands still for kSilenceMax, is begun
+  // again; those before it are done. A server that is not there throws at once.
   static bool prepare(const std::string& url) {
-    PostgresConnection connection(url, "slipway migration", PostgresMode::write);
-    PostgresMigrationSession session(connection);
-    migrate(session, embedded_migrations());
-    forget_old_markers(connection);
-    return true;
+    for (int left = kMigrationTries;; --left) {
+      PostgresConnection connection(url, "slipway migration", PostgresMode::write);
+      try {
+        PostgresMigrationSession session(connection);
+        migrate(session, embedded_migrations());
+        forget_old_markers(connection);
+        return true;
+      } catch (const base::Error&) {
+        if (left == 1 || !connection.lost()) throw;
+      }
+    }
   }
 
   const std::string url_;

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <future>
 #include <numeric>
 
 #include "store/drivers.h"
+#include "store/postgres_connection.h"
 #include "store/testing/gate.h"
 #include "store/testing/heard.h"
 #include "store/testing/outcomes.h"
@@ -200,6 +202,20 @@ TEST_F(PostgresTest, ReplicasThatStartTogetherMigrateOnce) {
     });
   replicas.clear();
   EXPECT_EQ(opened, 4);
+}
+
+// As the server does to a hub that stands still in the middle of its start.
+TEST_F(PostgresTest, AMigrationWhoseConnectionBreaksIsBegunAgain) {
+  std::optional<PostgresConnection> other(std::in_place, url_, "another migration", PostgresMode::write);
+  other->run_script("SELECT pg_advisory_lock(32488822435963257)");
+  auto opened = std::async(std::launch::async, [&] { open_store(); });
+  const std::string terminate_migration =
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND "
+      "application_name = 'slipway migration' AND wait_event = 'advisory'";
+  while (cluster_.run(url_, terminate_migration).empty()) std::this_thread::yield();
+  other.reset();
+  opened.get();
+  EXPECT_TRUE(stored().empty());
 }
 
 // Two replicas lock the same rows in opposite orders: the server kills one transaction, and its group is run again.
