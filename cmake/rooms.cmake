@@ -101,7 +101,7 @@ function(slipway_room name)
     if(ROOM_POSTGRES)
       string(APPEND apart ":*Postgres*")
       add_test(NAME ${target}_on_postgres COMMAND test_${target} --gtest_filter=*Postgres*)
-      set_tests_properties(${target}_on_postgres PROPERTIES LABELS unit TIMEOUT 300 ENVIRONMENT ${environment})
+      set_tests_properties(${target}_on_postgres PROPERTIES LABELS unit TIMEOUT 900 ENVIRONMENT ${environment})
     endif()
     # Asked for their names before anything runs: a program that is slow to load then would fail them all.
     set(discovery DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 120)
