@@ -1,12 +1,11 @@
 // A real browser on a real hub, for one file of tests.
 //
 // Environment: SLIPWAY_BIN (the program), CHROMIUM (default /usr/bin/chromium), SCREENSHOTS (a folder to keep them in;
-// default: a temporary one, whose name is printed).
+// without it they are not kept).
 
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 
@@ -23,9 +22,8 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 /** Answers a Stage; end it with `stop()`. `options` are more words for `slipway serve`. */
 export async function startStage({ options = [] } = {}) {
   assert.ok(process.env.SLIPWAY_BIN, "SLIPWAY_BIN names the program to test");
-  const screenshots = process.env.SCREENSHOTS ?? mkdtempSync(join(tmpdir(), "slipway-screenshots-"));
-  mkdirSync(screenshots, { recursive: true });
-  console.log(`# screenshots: ${screenshots}`);
+  const screenshots = process.env.SCREENSHOTS;
+  if (screenshots) mkdirSync(screenshots, { recursive: true });
   const hub = await startHub(process.env.SLIPWAY_BIN, options);
   try {
     const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -83,7 +81,8 @@ class Stage {
   async inspect(name, page) {
     for (const colorScheme of kSchemes) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-      await page.screenshot({ path: join(this.#screenshots, `${name}-${colorScheme}.png`), fullPage: true });
+      const path = this.#screenshots && join(this.#screenshots, `${name}-${colorScheme}.png`);
+      await page.screenshot({ path, fullPage: true });
       await this.checkAccessibility(`${name}, ${colorScheme}`, page);
     }
   }

@@ -34,7 +34,10 @@ class LargeUpload:
         self._socket.sendall(f"{head}Content-Length: {len(self.content)}\r\n\r\n".encode())
         word = b""
         while not word.endswith(b"\r\n\r\n"):
-            word += self._socket.recv(1)
+            byte = self._socket.recv(1)
+            if not byte:
+                raise ConnectionError(f"the hub ended its answer after {word}")
+            word += byte
         self.may_come = word.startswith(b"HTTP/1.1 100 ")
 
     def finish(self):
