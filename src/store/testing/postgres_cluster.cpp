@@ -95,12 +95,11 @@ void PostgresCluster::start() {
   const fs::path log = folder_.path() / "server.log";
   // A crash of the server loses nothing that it wrote, as the kernel lives on: it need not sync. Databases are made by
   // the hundred and live for a moment: what is for the long run only costs.
-  server_ = spawn(
-      kPrograms / "postgres",
-      {"-D", folder_.path() / "data", "-k", folder_.path(),         "-c", "listen_addresses=", "-c", "fsync=off",
-       "-c", "full_page_writes=off",  "-c", "wal_level=minimal",    "-c", "max_wal_senders=0", "-c", "autovacuum=off",
-       "-c", "max_connections=50",    "-c", "deadlock_timeout=20ms"},
-      log);
+  server_ =
+      spawn(kPrograms / "postgres",
+            {"-D", folder_.path() / "data", "-k", folder_.path(), "-c", "listen_addresses=", "-c", "fsync=off", "-c",
+             "full_page_writes=off", "-c", "autovacuum=off", "-c", "max_connections=50", "-c", "deadlock_timeout=20ms"},
+            log);
   while (PQping(url_of("postgres").c_str()) != PQPING_OK) {
     if (::waitpid(server_, nullptr, WNOHANG) == server_) fail("the server did not start:\n" + text_of(log));
     ::poll(nullptr, 0, 10);
