@@ -75,10 +75,13 @@ std::string WorkstationCloud::create(const WorkstationSpec& spec, std::stop_toke
   } catch (const Error& error) {
     if (error.code() != "ALREADY_EXISTS") throw;
   }
-  const auto there = client_.find_workstation(spec.name(), stop);
+  auto there = client_.find_workstation(spec.name(), stop);
+  if (!there) {
+    if (is_being_made(spec.name(), stop)) return {};
+    there = client_.find_workstation(spec.name(), stop);  // it may have been made between the two looks
+  }
   const auto label = there ? there->labels.find(std::string(kWorkstationLabel)) : decltype(there->labels.end()){};
   if (there && is_ours(*there) && label != there->labels.end() && label->second == spec.id) return {};
-  if (!there && is_being_made(spec.name(), stop)) return {};
   throw Error(ErrorClass::conflict, "NAME_TAKEN", "the cloud has a workstation '" + spec.id + "' that is not this one");
 }
 

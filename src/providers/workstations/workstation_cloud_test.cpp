@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
 
@@ -113,6 +114,19 @@ TEST_F(WorkstationCloudTest, AdoptsWhatAnEarlierCallOfItsOwnHasMade) {
 TEST_F(WorkstationCloudTest, AdoptsWhatAnEarlierCallIsStillMaking) {
   name_exists();
   under_way(creation(kName));
+  EXPECT_EQ(cloud.create(kSpec, {}), "");
+}
+
+TEST_F(WorkstationCloudTest, AdoptsWhatIsMadeWhileItLooks) {
+  std::atomic<bool> is_made = false;
+  server.set([&](const net::Request& request) {
+    const auto key = key_of(request);
+    if (key.starts_with("POST")) return net::json_response(409, error_body(409, "ALREADY_EXISTS"));
+    if (key == "GET " + kName && is_made) return net::json_response(200, workstation("STATE_STOPPED", "hub-1", "ws-1"));
+    if (!key.ends_with("/operations")) return net::json_response(404, error_body(404, "NOT_FOUND"));
+    is_made = true;
+    return net::json_response(200, R"({"operations":[]})");
+  });
   EXPECT_EQ(cloud.create(kSpec, {}), "");
 }
 
