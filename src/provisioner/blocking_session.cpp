@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "provisioner/log_text.h"
+#include "provisioner/session_folder.h"
 #include "provisioner/session_order.h"
 
 namespace slipway::provisioner {
@@ -50,6 +51,7 @@ struct BlockingSession::State {
 
   // The thread's own.
   bool debug = false;
+  base::UniqueFd folder;  // held for as long as there is a session
   std::optional<base::Error> config_failure;
   std::thread thread;
 };
@@ -176,6 +178,7 @@ void BlockingSession::State::carry_out(Item& item, SessionWork& session) {
   if (const auto* config = std::get_if<Config>(&item.request)) {
     debug = config->debug;
     try {
+      folder = hold_session_folder(config->directory);
       session.configure(*config);
     } catch (const std::exception&) {
       config_failure = base::as_error(std::current_exception());

@@ -27,7 +27,7 @@ struct Fixture {
   explicit Fixture(ScriptedWork::Body body)
       : session(
             Hello{.provisioner = "test"}, [body] { return std::make_unique<ScriptedWork>(body); }, recorder.events()) {
-    session.send(Config{.debug = false});
+    session.send(Config{.directory = "."});
   }
   SessionRecorder recorder;
   BlockingSession session;
@@ -119,7 +119,7 @@ TEST(BlockingSession, DestroyedWithinARequestItEndsIt) {
     BlockingSession session(
         Hello{}, [] { return std::make_unique<ScriptedWork>([](Work& work) { wait(work.killed()); }); },
         recorder.events());
-    session.send(Config{});
+    session.send(Config{.directory = "."});
     session.send(Parse{});
   }
   EXPECT_FALSE(recorder.wait_until_closed());
@@ -169,7 +169,7 @@ TEST(BlockingSession, StateWrittenComesBackWhenTheReaderResumes) {
   };
   session = std::make_unique<BlockingSession>(
       Hello{}, [&] { return std::make_unique<Applying>(kept, too_early); }, recorder.events());
-  session->send(Config{});
+  session->send(Config{.directory = "."});
   session->send(Plan{});
   recorder.wait_for<PlanComplete>();
   session->send(Apply{});
@@ -196,7 +196,7 @@ TEST(BlockingSession, AFailedConfigurationIsTheAnswerToEveryRequest) {
   };
   SessionRecorder recorder;
   BlockingSession session(Hello{}, [] { return std::make_unique<Unconfigurable>(); }, recorder.events());
-  session.send(Config{});
+  session.send(Config{.directory = "."});
   session.send(Parse{});
   EXPECT_EQ(recorder.wait_for<ParseComplete>().error->code, "SCRIPT_INVALID");
 }

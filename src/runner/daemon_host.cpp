@@ -3,6 +3,8 @@
 #include <boost/asio/executor_work_guard.hpp>
 
 #include "net/event_loop.h"
+#include "runner/loop_timer.h"
+#include "runner/on_worker.h"
 #include "runner/work_folder.h"
 
 namespace slipway::runner {
@@ -11,6 +13,9 @@ namespace {
 
 // Of each job at most one piece of blocking work is under way, and most last for milliseconds.
 constexpr std::size_t kWorkers = 2;
+
+// So long what a killed daemon has left may lie there after its end.
+constexpr std::chrono::seconds kLookForEndedEvery{10};
 
 Provisioners require_usable(const Provisioners& all, const observe::Logger& logger) {
   auto usable = usable_provisioners(all, logger);
@@ -33,10 +38,11 @@ DaemonOptions completed(const HostOptions& options, const WorkFolder& folder) {
 struct DaemonHost::Impl {
   Impl(HostOptions options, const Provisioners& provisioners, observe::Logger logger, observe::Registry* metrics)
       : force_bound(options.force_bound),
+        logger(std::move(logger)),
         folder(options.work),
         hub(options.hub, loop, workers),
         archives(loop, workers, hub, {.folder = folder.path() + "/archives", .bytes_max = options.archive_bytes_max},
-                 logger, metrics),
+                 this->logger, metrics),
         daemon(
             RunnerTools{.loop = loop,
                         .workers = workers,
@@ -45,15 +51,33 @@ struct DaemonHost::Impl {
                         .hub = hub,
                         .archives = archives,
                         .files = files,
-                        .logger = logger},
-            require_usable(provisioners, logger), completed(options, folder),
+                        .logger = this->logger},
+            require_usable(provisioners, this->logger), completed(options, folder),
             [this](std::optional<base::Error> why) {
               failure = std::move(why);
               io.stop();
             },
-            metrics) {}
+            metrics) {
+    if (folder.sessions_left() > 0)
+      this->logger.info("sessions of an earlier daemon are still at work, and left alone",
+                        {{"sessions", folder.sessions_left()}, {"folder", folder.path()}});
+  }
+
+  // Until all are gone.
+  void look_after_sessions_left() {
+    if (folder.sessions_left() == 0) return;
+    look_again.set(kLookForEndedEvery, [this] {
+      run_on_worker(
+          workers, loop, [this] { folder.remove_ended_sessions(); },
+          [this](std::expected<void, base::Error> looked) {
+            if (!looked) logger.error("what an earlier daemon has left cannot be removed", looked.error());
+            look_after_sessions_left();
+          });
+    });
+  }
 
   const base::Duration force_bound;
+  const observe::Logger logger;
   base::SystemClock clock;
   base::SystemRandom random;
   ArchivedTemplateFiles files;
@@ -65,6 +89,7 @@ struct DaemonHost::Impl {
   HttpHubLink hub;
   ArchiveCache archives;
   Daemon daemon;
+  LoopTimer look_again{loop, clock};
 };
 
 DaemonHost::DaemonHost(HostOptions options, const Provisioners& provisioners, observe::Logger logger,
@@ -75,7 +100,10 @@ DaemonHost::~DaemonHost() = default;
 
 void DaemonHost::run() {
   const boost::asio::executor_work_guard<net::Executor> guard(impl_->io.get_executor());
-  impl_->loop.post([this] { impl_->daemon.start(); });
+  impl_->loop.post([this] {
+    impl_->look_after_sessions_left();
+    impl_->daemon.start();
+  });
   impl_->io.run();
   if (impl_->failure) throw *impl_->failure;
 }

@@ -14,7 +14,6 @@ using fleet::LogLevel;
 
 namespace {
 
-std::string template_folder(const std::string& directory) { return directory + "/template"; }
 std::string archive_file(const std::string& directory) { return directory + "/archive"; }
 std::string state_file(const std::string& directory) { return directory + "/prior-state"; }
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from support import terraform  # noqa: E402
@@ -15,31 +14,11 @@ from support.hub import Hub, wait_until  # noqa: E402
 from support.provisionerd import ProvisionerdOf  # noqa: E402
 from support.scripted_builds import ScriptedBuilds  # noqa: E402
 from support.tcp_proxy import TcpProxy  # noqa: E402
-from support.templates import push  # noqa: E402
-from support.terraform import Provider, machines_of  # noqa: E402
+from support.terraform import Provider  # noqa: E402
+from support.terraform_builds import TerraformBuilds  # noqa: E402
 
 
-def machines(pause_ms):
-    """A Terraform template: machine b comes after machine a, and takes a while."""
-    return {
-        "main.tf": terraform.REQUIRED + f"""
-variable "slipway_start_count" {{
-  type    = number
-  default = 1
-}}
-resource "slipwaytest_machine" "a" {{
-  name = "a"
-}}
-resource "slipwaytest_machine" "b" {{
-  name       = "b"
-  delay_ms   = {pause_ms}
-  depends_on = [slipwaytest_machine.a]
-}}
-"""
-    }
-
-
-class Way(ScriptedBuilds, unittest.TestCase):
+class Way(ScriptedBuilds, TerraformBuilds, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.hub = cls.enterClassContext(Hub())
@@ -47,20 +26,6 @@ class Way(ScriptedBuilds, unittest.TestCase):
         if not terraform.missing():
             (cls.folder / "terraform").mkdir()
             cls.provider = Provider(cls.folder / "terraform")
-
-    def push_machines(self, pause_ms=0):
-        name = f"m-{uuid.uuid4().hex[:8]}"
-        return name, push(self.hub, name, machines(pause_ms), "terraform")["run"]["id"]
-
-    def build(self, template):
-        """Asks for a workspace; gives its id and the run that makes it."""
-        accepted = self.hub.post("/v1/workspaces", {"name": template, "from_template": template}).expect(202)
-        return accepted["workspace"]["id"], accepted["run"]["id"]
-
-    def assert_the_state_is_the_world(self, workspace):
-        state = self.hub.get(f"/v1/workspaces/{workspace}/state").text
-        self.assertEqual(machines_of(state), self.provider.world())
-        self.assertEqual(sorted(self.provider.world().values()), ["a", "b"])
 
 
 class Tls(Way):
@@ -89,11 +54,10 @@ class Tls(Way):
     @unittest.skipIf(terraform.missing(), f"SKIPPED: {terraform.missing()}")
     def test_terraform_keeps_its_state_in_the_hub_through_it(self):
         with self.daemon("--ca", self.certificate, provisioners=["terraform"], environment=self.provider.environment()):
-            template, run = self.push_machines()
-            self.hub.await_completed(run)
+            template = self.push_machines()
             workspace, run = self.build(template)
             self.hub.await_completed(run)
-        self.assert_the_state_is_the_world(workspace)
+        self.assert_made_once_by_terraform(workspace)
 
     def test_without_the_authority_it_sends_nothing_and_says_why(self):
         daemon = self.daemon()
@@ -134,21 +98,17 @@ class Cut(Way):
         with TcpProxy(self.hub.port) as proxy, ProvisionerdOf(
             self.hub, url=proxy.url, provisioners=["terraform"], environment=self.provider.environment()
         ) as daemon:
-            template, run = self.push_machines(pause_ms=20_000)
-            self.hub.await_completed(run)
+            template = self.push_machines(delay_ms=20_000)
             workspace, run = self.build(template)
             job = self.job_of(self.hub, run)["id"]
-            begun = lambda: [e for e in self.provider.entries() if e["op"] == "begin" and e["name"] == "b"]  # noqa: E731
-            wait_until(begun, "b is being made")
+            self.await_begun("b")
             proxy.set_silent(True)
             wait_until(lambda: "salvageUntil" in self.job(self.hub, job), "the lease is over, and the state still locked")
             proxy.set_silent(False)
             self.assertEqual(self.hub.await_run(run, patience_s=180)["status"], "completed")
             self.assertEqual(self.job(self.hub, job)["attempt"], 2)
             self.assertIn("JOB_LEASE_LOST", daemon.log())
-        self.assert_the_state_is_the_world(workspace)
-        created = [entry["name"] for entry in self.provider.entries() if entry["op"] == "create"]
-        self.assertEqual(sorted(created), ["a", "b"])
+        self.assert_made_once_by_terraform(workspace)
 
 
 if __name__ == "__main__":

@@ -219,6 +219,17 @@ class TerraformTest(unittest.TestCase):
         session.close()
         self.assertEqual(self.provider.entries(), [])
 
+    # Who found it unlocked would begin anew from a state that is not the last one.
+    def test_the_lock_stays_where_the_last_state_is_not_kept(self):
+        keeper = self.keeper()
+        vandal = 'resource "terraform_data" "vandal" {\n  depends_on = [slipwaytest_machine.a]\n'
+        vandal += '  provisioner "local-exec" {\n    command = "rm .slipway/terraform.tfstate"\n  }\n}\n'
+        session = self.open(machine("a") + vandal, keeper)
+        self.assertNotIn("error", session.plan())
+        self.assertEqual(session.apply()["error"]["code"], "STATE_CUT_OFF")
+        self.assertIsNotNone(keeper.lock)
+        self.assertEqual(session.close(), 0)
+
     def test_who_lost_the_lock_makes_nothing_more(self):
         keeper = self.keeper()
         gate = self.folder / "go-on"

@@ -30,10 +30,19 @@ bool wait_for(std::span<pollfd> descriptors, milliseconds most) {
   return ::poll(descriptors.data(), descriptors.size(), int(most.count())) > 0;
 }
 
-void drain(int fd) {
-  std::array<char, 4096> buffer;
-  while (::read(fd, buffer.data(), buffer.size()) > 0) {
+// Whether the file of that name was written, by what inotify has to tell; all of it is taken.
+bool tells_of_writing(int inotify, std::string_view name) {
+  alignas(inotify_event) std::array<char, 4096> buffer;
+  bool written = false;
+  for (ssize_t got; (got = ::read(inotify, buffer.data(), buffer.size())) > 0;) {
+    for (ssize_t at = 0; at < got;) {
+      const auto* event = reinterpret_cast<const inotify_event*>(buffer.data() + at);
+      const bool is_writing = (event->mask & (IN_MODIFY | IN_MOVED_TO)) != 0;
+      written = written || (is_writing && event->len > 0 && name == static_cast<const char*>(event->name));
+      at += ssize_t(sizeof(inotify_event)) + event->len;
+    }
   }
+  return written;
 }
 
 }  // namespace
@@ -47,7 +56,9 @@ StateJournal::StateJournal(std::filesystem::path file, JournalHooks hooks)
   if (!watch_ || !wake_ ||
       ::inotify_add_watch(watch_.get(), file_.parent_path().c_str(), IN_MODIFY | IN_CREATE | IN_MOVED_TO) < 0)
     throw base::system_error("watch the state's folder", errno);
-  kept_ = base::sha256_hex(read_whole_file(file_));
+  const auto known = read_whole_file(file_);
+  has_held_ = !is_blank_state(known);
+  kept_ = base::sha256_hex(known);
   thread_ = std::jthread([this](std::stop_token stop) { run(stop); });
 }
 
@@ -59,11 +70,18 @@ StateJournal::~StateJournal() {
   thread_.join();
 }
 
-// Half a state, which the file holds while it is written, is passed over: the one before waits on.
+// That the file was written is known even where it is gone before it could be read.
+void StateJournal::take_events() {
+  if (tells_of_writing(watch_.get(), file_.filename().native())) has_held_ = true;
+}
+
+// Half a state, or nothing where there was one, which the file holds while it is written, is passed over: the one
+// before waits on.
 void StateJournal::read_newest() {
   auto state = read_whole_file(file_);
-  is_cut_ = !is_blank_state(state) && !is_whole_state(state);
-  if (!is_cut_ && !is_blank_state(state)) waiting_ = std::move(state);
+  has_held_ = has_held_ || !is_blank_state(state);
+  is_cut_ = has_held_ && !is_whole_state(state);
+  if (has_held_ && !is_cut_) waiting_ = std::move(state);
 }
 
 // False: to be tried again.
@@ -107,7 +125,7 @@ void StateJournal::run(std::stop_token stop) {
       wait_for(only_wake, back_off);
     }
     if (stop.stop_requested()) break;
-    drain(watch_.get());
+    take_events();
     done = keep_newest(stop);
     back_off = done ? kFirstBackOff : std::min(back_off * 2, kLastBackOff);
   }
@@ -119,7 +137,9 @@ bool StateJournal::finish(milliseconds bound, std::stop_token killed) {
   const std::uint64_t one = 1;
   [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
   thread_.join();
-  drain(wake_.get());
+  eventfd_t rings = 0;
+  ::eventfd_read(wake_.get(), &rings);
+  take_events();
 
   const std::stop_callback on_kill(killed, [this] {
     const std::uint64_t once = 1;

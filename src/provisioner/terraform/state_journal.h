@@ -36,21 +36,23 @@ class StateJournal {
   ~StateJournal();
 
   // The file will not be written any more: keeps its last state, trying for as long as `bound`. False: what the file
-  // holds is not kept, because nobody takes it, or because its writer was killed in the middle of it. Of one cut off
-  // the last whole state before is kept all the same. Called once.
+  // holds is not kept, because nobody takes it, or because its writer was killed in the middle of it, or it is gone. Of
+  // one cut off the last whole state before is kept all the same. Called once.
   bool finish(std::chrono::milliseconds bound, std::stop_token killed);
 
  private:
   void run(std::stop_token stop);
   bool keep_newest(std::stop_token stop);
   void read_newest();
+  void take_events();
 
   std::filesystem::path file_;
   JournalHooks hooks_;
   // The thread's until it is joined.
   std::string kept_;                    // SHA-256 of the last state that was kept
   std::optional<std::string> waiting_;  // the last whole one that was not kept yet
-  bool is_cut_ = false;                 // the file held half a state when it was read last
+  bool has_held_ = false;               // the file held something once, or was about to
+  bool is_cut_ = false;                 // and half a state, or nothing any more, when it was read last
   bool is_lost_ = false, failing_ = false;
   base::UniqueFd watch_;
   base::UniqueFd wake_;

@@ -79,6 +79,26 @@ TEST(StateJournal, AStateThatWasCutOffIsNotTakenForKept) {
   EXPECT_EQ(journal.last(), whole);
 }
 
+// Its writer was killed between the old state and the new one, or somebody took the folder away.
+TEST(StateJournal, AStateThatIsThereNoMoreIsNotTakenForKept) {
+  const TemporaryFolder folder;
+  folder.write("state", nested(1));
+  Journal journal(folder);
+  folder.write("state", "");
+  EXPECT_FALSE(journal.finish());
+  const TemporaryFolder other;
+  Journal of_gone(other);
+  other.write("state", nested(2));
+  of_gone.wait_until_kept(nested(2));
+  std::filesystem::remove(other.path() / "state");
+  EXPECT_FALSE(of_gone.finish());
+  EXPECT_EQ(of_gone.last(), nested(2));
+  const TemporaryFolder third;
+  Journal of_never_seen(third);
+  std::filesystem::remove(third.write("state", nested(2)));
+  EXPECT_FALSE(of_never_seen.finish());
+}
+
 TEST(StateJournal, WhatWasThereBeforeOrIsBlankNeedsNoKeeping) {
   const TemporaryFolder folder;
   folder.write("state", nested(1));

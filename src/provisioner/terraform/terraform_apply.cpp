@@ -43,7 +43,7 @@ void TerraformSession::lock_state(Work& work) {
 }
 
 void TerraformSession::unlock_state(Work& work) {
-  if (!backend_ || !backend_->is_locked()) return;
+  if (!backend_->is_locked()) return;
   try {
     patiently(work.killed(), [&] { backend_->unlock(work.killed()); });
   } catch (const base::Error& error) {
@@ -112,11 +112,12 @@ void TerraformSession::hand_on_file(Work& work, ApplyComplete& complete) {
     complete.state_file = file;
     if (backend_ && !work.killed().stop_requested())
       work.log(LogLevel::error, "The last state is not at the hub: the daemon keeps it and tries again");
-  } else if (!is_blank_state(state)) {
-    work.log(LogLevel::error, program_.name + " was cut off while it wrote its state: the one before is kept");
+  } else if (backend_ || !is_blank_state(state)) {
+    work.log(LogLevel::error,
+             program_.name + " was cut off while it wrote its state, or the state is gone: the one before is kept");
     complete.error = Problem{.code = "STATE_CUT_OFF",
                              .error_class = base::ErrorClass::internal,
-                             .message = program_.name + " has left half a state: what it made last may be in none"};
+                             .message = program_.name + " has left no whole state: what it made last may be in none"};
   }
 }
 
@@ -161,7 +162,9 @@ ApplyComplete TerraformSession::apply(Work& work) {
     complete.error = to_problem(failure(ran, "apply", {.killed = base::ErrorClass::internal}));
   }
   if (!work.killed().stop_requested()) describe_state(work, complete);
-  unlock_state(work);
+  // Who finds it unlocked begins anew from the state that is at the hub: it must be the last one. A lock that is kept
+  // ends with the job.
+  if (complete.state_in_backend) unlock_state(work);
   return complete;
 }
 

@@ -126,10 +126,10 @@ class Provider:
 
     def create(self, planned):
         note("begin", name=planned["name"], pid=os.getpid())
-        delay, deaf = float(planned["delay_ms"] or 0) / 1000, planned["fail"] == "stop-deaf"
-        interrupted = threading.Event().wait(delay) if deaf else stopped.wait(delay)
+        halt = threading.Event() if planned["fail"] == "stop-deaf" else stopped
+        interrupted = halt.wait(float(planned["delay_ms"] or 0) / 1000)
         while planned["gate"] and not interrupted and not os.path.exists(planned["gate"]):
-            interrupted = stopped.wait(0.02)
+            interrupted = halt.wait(0.02)
         if interrupted:
             return self.m.ApplyAnswer(new_state=self.encode(None), diagnostics=self.error("Interrupted"))
         if planned["fail"] == "create":
