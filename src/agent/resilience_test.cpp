@@ -178,7 +178,7 @@ TEST_F(Resilience, SlowReaderStopsItsProducerAndNobodyElse) {
 }
 
 TEST_F(Resilience, ClientIsToldWhenTheAgentWasKilledAndStaysAway) {
-  const auto client = world.client(exec({"sleep", "1000"}), {.give_up_after = 500ms});
+  const auto client = world.client(exec({"cat"}), {.give_up_after = 500ms});  // ends with its input: with its agent
   world.run([&]() -> Awaitable<void> {
     co_await client->open();
     world.signal_agent(SIGKILL);
@@ -196,7 +196,7 @@ TEST_F(Resilience, ClientIsToldWhenTheAgentWasKilledAndStaysAway) {
 }
 
 TEST_F(Resilience, ClientIsToldWhenTheAgentWasRestarted) {
-  const auto client = world.client(shell_command("echo up; exec sleep 1000"));
+  const auto client = world.client(shell_command("echo up; exec cat"));
   world.run([&]() -> Awaitable<void> {
     co_await client->open();
     co_await read_until(*client, "up");
