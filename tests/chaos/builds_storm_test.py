@@ -206,6 +206,8 @@ class BuildsStorm(unittest.TestCase):
                 raise AssertionError(f"still at work: {[b.doing for b in builders if b.is_alive()]}")
             time.sleep(0.2)
         self.look_after(builders, [])
+        for hub in self.hubs:
+            wait_until(lambda hub=hub: self.is_healthy(hub), "a hub, perhaps just started again, is up")
         wait_until(lambda: self.count("provisioner_jobs WHERE ended_at IS NULL") == 0, "all jobs have ended", 120)
         wait_until(lambda: self.count("runs WHERE completed_at IS NULL AND type <> 'hub.forget-old'") == 0, "all runs")
 
