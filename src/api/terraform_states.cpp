@@ -101,14 +101,18 @@ Answer keep(Call& call, std::string_view content) {
   const auto state = co_await net::run_blocking(call.hub.io, call.hub.workers,
                                                 [&] { return fleet::seal_state(call.hub.sealer, content); });
   std::optional<fleet::StateLock> lock;
+  fleet::StateAccess access;
   co_await write(call.hub, [&](store::Transaction& tx) {
-    const auto access = fleet::state_access(tx, job_of(call), fence);
+    access = fleet::last_state_access(tx, job_of(call), fence);
     lock = somebody_elses(tx, access, lock_id);
     if (lock) return;
     fleet::put_state(tx, access.place, access.job, state, now);
     fleet::extend_salvage(tx, access.job, now);
   });
   if (lock) co_return held_by(*lock);
+  if (access.is_late)
+    call.hub.log.warning("a state came after its job had been given up, and the next build begins with it",
+                         {{"job", access.job.str()}, {"workspace", access.place.workspace.str()}});
   co_return plain(200, "");
 }
 

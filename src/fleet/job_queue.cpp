@@ -84,7 +84,7 @@ bool is_state_locked(store::Transaction& tx, const Job& job) {
 }
 
 base::Error provisioner_lost(const std::string& what) {
-  return base::Error(base::ErrorClass::transient, "PROVISIONER_LOST", what);
+  return base::Error(base::ErrorClass::transient, kProvisionerLost, what);
 }
 
 std::string whose(const Job& job) {

@@ -7,6 +7,9 @@
 
 namespace slipway::fleet {
 
+// Of a job whose daemon was lost, and with it the way to do the job anew.
+inline constexpr const char* kProvisionerLost = "PROVISIONER_LOST";
+
 #define JOB_COLUMNS                                                                                         \
   "id, type, status, provisioner, tags, priority, owner_id, requested_by, requested_by_name, template_id, " \
   "version_id, workspace_id, build_id, run_id, archive, metadata, debug, trace, attempt, attempts_max, "    \

@@ -11,6 +11,7 @@ struct StateAccess {
   JobId job;
   std::int64_t fence = 0;
   bool may_lock = true;  // not in a salvage: what is left of a lost daemon ends, and begins nothing
+  bool is_late = false;  // see last_state_access
 };
 
 base::Error state_lease_lost(const JobId& job);  // JOB_LEASE_LOST
@@ -20,5 +21,8 @@ base::Error state_lease_lost(const JobId& job);  // JOB_LEASE_LOST
 StateAccess state_access(store::Transaction& tx, const JobId& job, std::int64_t fence);
 // The same in a read, for a look: it may have changed by the time it is used.
 StateAccess state_access_now(store::Transaction& tx, const JobId& job, std::int64_t fence);
+// To write the state only. It is granted to a lost daemon's job after its failure, too, until something else begins
+// with the workspace: a daemon that was cut off for long may still bring what was made meanwhile.
+StateAccess last_state_access(store::Transaction& tx, const JobId& job, std::int64_t fence);
 
 }  // namespace slipway::fleet

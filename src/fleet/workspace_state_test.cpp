@@ -239,6 +239,32 @@ TEST_P(States, BelongToWhoHoldsTheJobAndInASalvageToTheHolderOfTheLockAlone) {
   EXPECT_EQ(refusal_of([](Transaction& tx) { state_access(tx, JobId("job_none"), 1); }).code(), "NOT_FOUND");
 }
 
+// RUN-12, RUN-15: a daemon that was cut off for longer than anybody waits may still bring what it has made meanwhile.
+TEST_P(States, TheLastOneOfALostDaemonsJobMayComeUntilSomethingElseBegins) {
+  const auto job = add_build("w", 1);
+  write([](Transaction& tx) { tx.execute("UPDATE built_workspaces SET build_number = 1"); });
+  const auto access = [&](std::int64_t fence) -> std::string {
+    try {
+      StateAccess granted;
+      write([&](Transaction& tx) { granted = last_state_access(tx, job.id, fence); });
+      EXPECT_EQ(granted.place.build_number, 1);
+      EXPECT_NE(granted.may_lock, granted.is_late);
+      return granted.is_late ? "late" : "in time";
+    } catch (const base::Error& error) {
+      return error.code();
+    }
+  };
+  EXPECT_EQ(access(1), "in time");
+  set_job(job, "failed", 1);
+  EXPECT_EQ(access(1), "JOB_LEASE_LOST") << "it failed by itself, and has told its state";
+  write([](Transaction& tx) { tx.execute("UPDATE provisioner_jobs SET error_code = 'PROVISIONER_LOST'"); });
+  EXPECT_EQ(access(1), "late");
+  EXPECT_EQ(access(2), "JOB_LEASE_LOST");
+  EXPECT_EQ(refusal_of([&](Transaction& tx) { state_access(tx, job.id, 1); }).code(), "JOB_LEASE_LOST");
+  write([](Transaction& tx) { tx.execute("UPDATE built_workspaces SET build_number = 2"); });
+  EXPECT_EQ(access(1), "JOB_LEASE_LOST");
+}
+
 TEST(StateToken, IsGoodForItsJobAndTellsItsFence) {
   const Sealer sealer{base::Secret(std::string(32, 'k'))}, other{base::Secret(std::string(32, 'x'))};
   const auto token = make_state_token(sealer, kJob, 7).reveal();

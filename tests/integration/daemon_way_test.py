@@ -23,9 +23,12 @@ class Way(ScriptedBuilds, TerraformBuilds, unittest.TestCase):
     def setUpClass(cls):
         cls.hub = cls.enterClassContext(Hub())
         cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="slipway-way-")))
+
+    def setUp(self):
         if not terraform.missing():
-            (cls.folder / "terraform").mkdir()
-            cls.provider = Provider(cls.folder / "terraform")
+            own = self.folder / self.id()
+            own.mkdir()
+            self.provider = Provider(own)
 
 
 class Tls(Way):
@@ -108,6 +111,27 @@ class Cut(Way):
             self.assertEqual(self.hub.await_run(run, patience_s=180)["status"], "completed")
             self.assertEqual(self.job(self.hub, job)["attempt"], 2)
             self.assertIn("JOB_LEASE_LOST", daemon.log())
+        self.assert_made_once_by_terraform(workspace)
+
+    # RUN-12, RUN-15: though nobody waited for it any more.
+    @unittest.skipIf(terraform.missing(), f"SKIPPED: {terraform.missing()}")
+    def test_what_terraform_made_in_a_cut_that_was_too_long_is_what_the_next_build_begins_with(self):
+        gate = self.provider.folder / "go-on"
+        with TcpProxy(self.hub.port) as proxy, ProvisionerdOf(
+            self.hub, url=proxy.url, provisioners=["terraform"], environment=self.provider.environment()
+        ):
+            template = self.push_machines(gate=str(gate), fail="stop-deaf")
+            workspace, run = self.build(template)
+            self.await_begun("b")
+            proxy.set_silent(True)
+            run = self.hub.await_run(run, patience_s=180)
+            self.assertEqual((run["status"], run["error"]["code"]), ("failed", "PROVISIONER_LOST"))
+            gate.touch()
+            wait_until(lambda: len(self.provider.world()) == 2, "b is made")
+            proxy.set_silent(False)
+            wait_until(lambda: self.state_is_the_world(workspace), "the hub knows of it", 180)
+            again = self.hub.post(f"/v1/workspaces/{workspace}/start").expect(202)
+            self.hub.await_completed(again["run"]["id"])
         self.assert_made_once_by_terraform(workspace)
 
 

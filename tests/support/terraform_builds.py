@@ -46,6 +46,10 @@ class TerraformBuilds:
         begun = lambda: any(e["op"] == "begin" and e["name"] == name for e in self.provider.entries())  # noqa: E731
         wait_until(begun, f"{name} is being made")
 
+    def state_is_the_world(self, workspace):
+        state = self.hub.get(f"/v1/workspaces/{workspace}/state")
+        return state.status == 200 and machines_of(state.text) == self.provider.world()
+
     def assert_made_once_by_terraform(self, workspace):
         """All that is there is in the state."""
         state = self.hub.get(f"/v1/workspaces/{workspace}/state").text

@@ -18,8 +18,9 @@ struct TerraformOptions {
   std::string program;  // a path or a name; empty: see find_terraform
   // Between SIGINT and SIGKILL: the time that providers get to finish what they are doing.
   std::chrono::milliseconds interrupt_bound = std::chrono::minutes(3);
-  // How long a finished apply tries to get its last state to the hub before it hands it on as a file.
-  std::chrono::milliseconds last_state_bound = std::chrono::minutes(5);
+  // How long a finished apply tries to get its last state to the hub before it hands it on as a file. Long, for its
+  // daemon may be dead: then nobody takes the file.
+  std::chrono::milliseconds last_state_bound = std::chrono::minutes(30);
   Environment host = host_environment();
 };
 
