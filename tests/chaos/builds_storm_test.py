@@ -40,7 +40,7 @@ CANCELS = 10  # of so many builds one is cancelled
 FAR_TAGS = {"place": "moon"}
 BUDGET = 10_000
 CALM_S = 400  # for a build: three leases and a salvage between other builds
-RARE = 4  # of so many ordinary workspaces one is Terraform's
+RARE = 2  # of so many ordinary workspaces one is Terraform's
 
 # How builds may fail: as they were told to, after too many deaths of daemons, or because they were cut short.
 ALLOWED_FAILURES = {MISTAKE, "TERRAFORM_FAILED", "PROVISIONER_LOST", "CANCELLED"}
