@@ -5,9 +5,14 @@
 namespace slipway::fleet {
 namespace {
 
-#define JOB_OF_BUILD                                                                                                \
-  "SELECT j.status, j.fence, j.salvage_until, b.workspace_id, b.number, j.error_code FROM provisioner_jobs j JOIN " \
-  "workspace_builds b ON b.id = j.build_id WHERE j.id = $1"
+#define JOB_OF_BUILD                                                                         \
+  "SELECT j.status, j.fence, j.salvage_until, b.workspace_id, b.number, j.error_code, b.id " \
+  "FROM provisioner_jobs j JOIN workspace_builds b ON b.id = j.build_id WHERE j.id = $1"
+
+// The newest build still (an admin's state has a number of its own, too), which nobody has begun again since.
+#define AT_REST_SINCE                                                                            \
+  "SELECT 1 FROM workspace_builds b JOIN built_workspaces w ON w.workspace_id = b.workspace_id " \
+  "AND w.build_number = b.number WHERE b.id = $1 AND b.job_id = $2 AND b.status = 'failed'"
 
 store::Row found(store::Rows rows, const JobId& job) {
   if (rows.empty()) throw base::not_found("job of a workspace's build", job.str());
@@ -34,13 +39,13 @@ std::optional<StateAccess> granted(store::Transaction& tx, const store::Row& row
   return std::nullopt;
 }
 
-// Given up with its daemon, and the newest build still: the next one, or an admin's state, has a number of its own.
-bool is_awaited(store::Transaction& tx, const store::Row& row, std::int64_t fence) {
+// Given up with its daemon, and nothing has begun since.
+bool is_awaited(store::Transaction& tx, const store::Row& row, const JobId& job, std::int64_t fence) {
   if (row.text(0) != "failed" || row.integer(1) != fence || row.text_or_null(5) != kProvisionerLost) return false;
-#define NEWEST "SELECT 1 FROM built_workspaces WHERE workspace_id = $1 AND build_number = $2"
-  const auto [workspace, build] = place_of(row);
-  return !(tx.dialect() == store::Dialect::postgres ? tx.query(NEWEST " FOR SHARE", {workspace.str(), build})
-                                                    : tx.query(NEWEST, {workspace.str(), build}))
+  const auto build = row.text(6);
+  const bool is_shared = tx.dialect() == store::Dialect::postgres;
+  return !(is_shared ? tx.query(AT_REST_SINCE " FOR SHARE", {build, job.str()})
+                     : tx.query(AT_REST_SINCE, {build, job.str()}))
               .empty();
 }
 
@@ -66,7 +71,7 @@ StateAccess state_access_now(store::Transaction& tx, const JobId& job, std::int6
 StateAccess last_state_access(store::Transaction& tx, const JobId& job, std::int64_t fence) {
   const auto row = locked(tx, job);
   if (auto access = granted(tx, row, job, fence)) return *std::move(access);
-  if (!is_awaited(tx, row, fence)) throw state_lease_lost(job);
+  if (!is_awaited(tx, row, job, fence)) throw state_lease_lost(job);
   return {.place = place_of(row), .job = job, .fence = fence, .may_lock = false, .is_late = true};
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // Who may touch a workspace's state for a job: whoever holds the job; and while a lost daemon's job is salvaged, the
-// one who holds the state's lock still, and it alone (RUN-12, RUN-15).
+// one who holds the state's lock still, and it alone (RUN-12, RUN-15). Its last state may come later than that, too.
 
 #include "fleet/workspace_state.h"
 
@@ -21,8 +21,9 @@ base::Error state_lease_lost(const JobId& job);  // JOB_LEASE_LOST
 StateAccess state_access(store::Transaction& tx, const JobId& job, std::int64_t fence);
 // The same in a read, for a look: it may have changed by the time it is used.
 StateAccess state_access_now(store::Transaction& tx, const JobId& job, std::int64_t fence);
-// To write the state only. It is granted to a lost daemon's job after its failure, too, until something else begins
-// with the workspace: a daemon that was cut off for long may still bring what was made meanwhile.
+// To write the state only. It is granted to a lost daemon's job after its failure, too, until a build
+// begins with the workspace, be it the same one again, or an admin sets the state: a daemon that was cut off for long
+// may still bring what was made meanwhile.
 StateAccess last_state_access(store::Transaction& tx, const JobId& job, std::int64_t fence);
 
 }  // namespace slipway::fleet

@@ -3,6 +3,7 @@
 #include <future>
 
 #include "base/digest.h"
+#include "fleet/build.h"
 #include "fleet/state_access.h"
 #include "fleet/state_token.h"
 #include "fleet/testing/blocked_writer.h"
@@ -242,7 +243,7 @@ TEST_P(States, BelongToWhoHoldsTheJobAndInASalvageToTheHolderOfTheLockAlone) {
 // RUN-12, RUN-15: a daemon that was cut off for longer than anybody waits may still bring what it has made meanwhile.
 TEST_P(States, TheLastOneOfALostDaemonsJobMayComeUntilSomethingElseBegins) {
   const auto job = add_build("w", 1);
-  write([](Transaction& tx) { tx.execute("UPDATE built_workspaces SET build_number = 1"); });
+  write([&](Transaction& tx) { set_build_job(tx, *job.build_id, job.id); });
   const auto access = [&](std::int64_t fence) -> std::string {
     try {
       StateAccess granted;
@@ -257,12 +258,26 @@ TEST_P(States, TheLastOneOfALostDaemonsJobMayComeUntilSomethingElseBegins) {
   EXPECT_EQ(access(1), "in time");
   set_job(job, "failed", 1);
   EXPECT_EQ(access(1), "JOB_LEASE_LOST") << "it failed by itself, and has told its state";
-  write([](Transaction& tx) { tx.execute("UPDATE provisioner_jobs SET error_code = 'PROVISIONER_LOST'"); });
+  const auto fail_the_build = [](Transaction& tx) { tx.execute("UPDATE workspace_builds SET status = 'failed'"); };
+  write([&](Transaction& tx) {
+    tx.execute("UPDATE provisioner_jobs SET error_code = 'PROVISIONER_LOST'");
+    fail_the_build(tx);
+  });
   EXPECT_EQ(access(1), "late");
   EXPECT_EQ(access(2), "JOB_LEASE_LOST");
   EXPECT_EQ(refusal_of([&](Transaction& tx) { state_access(tx, job.id, 1); }).code(), "JOB_LEASE_LOST");
   write([](Transaction& tx) { tx.execute("UPDATE built_workspaces SET build_number = 2"); });
-  EXPECT_EQ(access(1), "JOB_LEASE_LOST");
+  EXPECT_EQ(access(1), "JOB_LEASE_LOST") << "there is a newer build";
+  write([&](Transaction& tx) {
+    tx.execute("UPDATE built_workspaces SET build_number = 1");
+    retry_build(tx, *job.build_id, RunId("run_2"));
+  });
+  EXPECT_EQ(access(1), "JOB_LEASE_LOST") << "the same build is done again";
+  write([&](Transaction& tx) {
+    set_build_job(tx, *job.build_id, JobId("job_again"));
+    fail_the_build(tx);
+  });
+  EXPECT_EQ(access(1), "JOB_LEASE_LOST") << "another job has had it since";
 }
 
 TEST(StateToken, IsGoodForItsJobAndTellsItsFence) {

@@ -26,7 +26,7 @@ base::UniqueFd hold_session_folder(const std::filesystem::path& folder) {
 
 std::optional<base::UniqueFd> claim_session_folder(const std::filesystem::path& folder) {
   auto claimed = open_folder(folder);
-  if (!claimed && errno != ENOENT) throw base::system_error("open the session's folder " + folder.string(), errno);
+  if (!claimed && errno != ENOENT && errno != ENOTDIR) return std::nullopt;
   if (claimed && ::flock(claimed.get(), LOCK_EX | LOCK_NB) != 0) return std::nullopt;
   return claimed;
 }

@@ -15,7 +15,7 @@ namespace slipway::provisioner {
 base::UniqueFd hold_session_folder(const std::filesystem::path& folder);
 
 // Takes it for oneself, to remove it: nobody holds it while the descriptor is open (an empty one where there is no such
-// folder). Nothing while somebody holds it.
+// folder). Nothing while somebody holds it, or where that cannot be known.
 std::optional<base::UniqueFd> claim_session_folder(const std::filesystem::path& folder);
 
 }  // namespace slipway::provisioner

@@ -35,8 +35,9 @@ WorkFolder::WorkFolder(const std::string& path) : path_(fs::absolute(path).lexic
 void WorkFolder::remove_ended_sessions() {
   std::erase_if(left_, [](const fs::path& session) {
     const auto claimed = provisioner::claim_session_folder(template_folder(session));
-    if (claimed) fs::remove_all(session);
-    return claimed.has_value();
+    std::error_code failure;
+    if (claimed) fs::remove_all(session, failure);
+    return claimed && !failure;
   });
 }
 

@@ -22,7 +22,7 @@ class WorkFolder {
   explicit WorkFolder(const std::string& path);
   const std::string& path() const { return path_; }  // absolute
 
-  // Folders of an earlier daemon's sessions that were still at work when it was looked last.
+  // Folders of an earlier daemon's sessions that were still at work when it was looked last, or could not be removed.
   std::size_t sessions_left() const { return left_.size(); }
   // Looks again, and takes away those that have ended. Blocking; for one thread at a time.
   void remove_ended_sessions();

@@ -26,9 +26,11 @@ class AWorkFolder : public ::testing::Test {
 TEST_F(AWorkFolder, IsCleanedOfSessionsThatHaveEnded) {
   session("one");
   parent_.write("work/sessions/two/archive", "not unpacked yet");
+  parent_.write("work/sessions/three", "not of a session");
   EXPECT_EQ(open()->sessions_left(), 0u);
   EXPECT_FALSE(is_there("one"));
   EXPECT_FALSE(is_there("two"));
+  EXPECT_FALSE(is_there("three"));
 }
 
 // RUN-12: they may still write their last state there.
